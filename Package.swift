@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every room of the house is checked alike: Swift 6 mode, strict memory safety, lifetimes for borrowed bytes.
+let house: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func room(_ name: String, _ mayImport: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: mayImport, swiftSettings: house)
+}
+
+func tests(_ name: String, _ of: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: of, swiftSettings: house)
+}
+
+let package = Package(
+    name: "whence",
+    products: [
+        .executable(name: "whence", targets: ["whence"]),
+        .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CRocksDB", pkgConfig: "rocksdb",
+            providers: [.apt(["librocksdb-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CRocksDBExtras", dependencies: ["CRocksDB"]),
+        room("RocksDB", ["CRocksDB", "CRocksDBExtras"]),
+        room("WhenceCore"),
+        room("WhenceCatalog", ["WhenceCore", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto")]),
+        room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
+        room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
+        .executableTarget(
+            name: "whence",
+            dependencies: [
+                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: house),
+        tests("RocksDBTests", ["RocksDB"]),
+        tests("WhenceCoreTests", ["WhenceCore"]),
+        tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
+        tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB"]),
+        tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
+        tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
+        tests("FaultTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)
