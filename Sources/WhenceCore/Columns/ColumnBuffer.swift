@@ -1,0 +1,43 @@
+import Foundation
+
+/// A block of memory that a column hands out, never changed once a column holds it.
+///
+/// Safe to share: it is written only by the builder that made it, before anyone else sees it.
+@safe public final class ColumnBuffer: @unchecked Sendable {
+    let start: UnsafeMutableRawPointer
+    /// Bytes in use.
+    public let byteCount: Int
+
+    /// Takes over memory that `allocate` returned.
+    init(adopting start: UnsafeMutableRawPointer, byteCount: Int) {
+        unsafe self.start = start
+        self.byteCount = byteCount
+    }
+
+    /// New memory, all zero.
+    convenience init(zeros byteCount: Int) { unsafe self.init(adopting: ColumnBuffer.allocate(byteCount), byteCount: byteCount) }
+
+    /// A copy of `bytes`.
+    public convenience init(copying bytes: RawSpan) {
+        self.init(zeros: bytes.byteCount)
+        unsafe bytes.withUnsafeBytes { unsafe mutableBytes.copyMemory(from: $0) }
+    }
+
+    deinit { unsafe free(start) }
+
+    var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }
+
+    /// The bytes.
+    public var span: RawSpan {
+        @_lifetime(borrow self) get {
+            let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(start), byteCount: byteCount)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// Zeroed memory, aligned to 16 bytes; large blocks are the system's zero pages, touched only when written.
+    static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        guard let memory = unsafe calloc(max(16, byteCount), 1) else { preconditionFailure("out of memory for \(byteCount) bytes") }
+        return unsafe memory
+    }
+}

@@ -1,0 +1,52 @@
+/// One value of a feature, for the edges of the system where convenience counts more than speed.
+public enum Value: Sendable, Hashable {
+    case null
+    case bool(Bool)
+    case int32(Int32)
+    case int64(Int64)
+    case float32(Float)
+    case float64(Double)
+    case string(String)
+    case bytes([UInt8])
+    case timestamp(Timestamp)
+    case vector([Float])
+    case list([Value])
+
+    /// Equality to the bit: two NaNs of the same bits are equal, and 0.0 and -0.0 are not.
+    public func isIdentical(to other: Value) -> Bool {
+        switch (self, other) {
+        case (.float32(let a), .float32(let b)): a.bitPattern == b.bitPattern
+        case (.float64(let a), .float64(let b)): a.bitPattern == b.bitPattern
+        case (.vector(let a), .vector(let b)): a.map(\.bitPattern) == b.map(\.bitPattern)
+        case (.list(let a), .list(let b)): a.count == b.count && zip(a, b).allSatisfy { $0.isIdentical(to: $1) }
+        default: self == other
+        }
+    }
+}
+
+/// One join key's value.
+public enum KeyValue: Sendable, Hashable, CustomStringConvertible {
+    case int64(Int64)
+    case string(String)
+    case bytes([UInt8])
+    case bool(Bool)
+
+    /// The type that this value has.
+    public var type: KeyType {
+        switch self {
+        case .int64: .int64
+        case .string: .string
+        case .bytes: .bytes
+        case .bool: .bool
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .int64(let value): String(value)
+        case .string(let value): value
+        case .bytes(let value): "0x" + value.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        case .bool(let value): String(value)
+        }
+    }
+}
