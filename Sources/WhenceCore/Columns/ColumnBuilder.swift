@@ -255,8 +255,7 @@ import Foundation
 
     /// Frees everything.
     public func removeAll() {
-        for unsafechunk in unsafe chunks { unsafe free(chunk) }
-        unsafe chunks.removeAll()
+        while let chunk = unsafe chunks.popLast() { unsafe free(chunk) }
         left = 0
         byteCount = 0
     }
