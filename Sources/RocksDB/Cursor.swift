@@ -1,0 +1,108 @@
+import CRocksDB
+import CRocksDBExtras
+
+/// A state of the database that reads can be tied to, for as long as it is held.
+@safe public final class Snapshot: @unchecked Sendable {
+    let database: Database
+    let handle: OpaquePointer?
+
+    fileprivate init(_ database: Database) {
+        self.database = database
+        unsafe handle = rocksdb_create_snapshot(database.handle)
+    }
+
+    deinit { unsafe rocksdb_release_snapshot(database.handle, handle) }
+}
+
+extension Database {
+    /// Takes a snapshot of the current state.
+    public func makeSnapshot() -> Snapshot { Snapshot(self) }
+
+    /// A cursor over `family`, at `snapshot` or, without one, at the state at the time of the call.
+    ///
+    /// - Parameter fillCache: whether blocks that are read stay in the block cache; a scan of everything had better not.
+    public func makeCursor(_ family: ColumnFamily, at snapshot: Snapshot? = nil, fillCache: Bool = true) -> Cursor {
+        Cursor(self, family, snapshot, fillCache: fillCache)
+    }
+}
+
+/// Walks over the keys of one column family in order. One thread at a time.
+///
+/// Invariant of the unsafe parts: `entry` points into memory of the iterator, valid until the next call that moves
+/// it; `key` and `value` borrow the cursor, so the compiler lets none of them outlive that call.
+@safe public struct Cursor: ~Copyable, @unchecked Sendable {
+    private let database: Database
+    private let family: ColumnFamily
+    private let snapshot: Snapshot?
+    private let options: OpaquePointer
+    private let iterator: OpaquePointer
+    @usableFromInline var entry = unsafe extras_entry_t()
+    /// Whether the cursor stands on an entry.
+    public private(set) var isValid = false
+
+    fileprivate init(_ database: Database, _ family: ColumnFamily, _ snapshot: Snapshot?, fillCache: Bool) {
+        self.database = database
+        self.family = family
+        self.snapshot = snapshot
+        unsafe options = rocksdb_readoptions_create()
+        unsafe rocksdb_readoptions_set_fill_cache(options, fillCache ? 1 : 0)
+        if !fillCache { unsafe rocksdb_readoptions_set_readahead_size(options, 2 << 20) }
+        if let snapshot { unsafe rocksdb_readoptions_set_snapshot(options, snapshot.handle) }
+        unsafe iterator = rocksdb_create_iterator_cf(database.handle, options, family.handle)
+    }
+
+    deinit {
+        unsafe rocksdb_iter_destroy(iterator)
+        unsafe rocksdb_readoptions_destroy(options)
+    }
+
+    /// Moves to the first key that is not less than `key`. False at the end, or on an error: see `check`.
+    @discardableResult public mutating func seek(_ key: RawSpan) -> Bool {
+        unsafe key.withUnsafeBytes { key in
+            unsafe isValid = extras_iterator_seek(
+                iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, &entry)
+        }
+        return isValid
+    }
+
+    /// Moves to the first key of all.
+    @discardableResult public mutating func seekToFirst() -> Bool {
+        unsafe isValid = extras_iterator_first(iterator, &entry)
+        return isValid
+    }
+
+    /// Moves on by one. The cursor must be valid.
+    @discardableResult public mutating func next() -> Bool {
+        precondition(isValid, "a cursor at its end cannot move on")
+        unsafe isValid = extras_iterator_next(iterator, &entry)
+        return isValid
+    }
+
+    /// Brings a cursor without a snapshot to the newest state. It stands nowhere until the next seek.
+    public mutating func refresh() throws(RocksDBError) {
+        precondition(snapshot == nil, "a cursor at a snapshot stays there")
+        isValid = false
+        if unsafe !extras_iterator_refresh(iterator) { try check() }
+    }
+
+    /// Throws the error that ended the walk, if one did. To be called whenever a move returns false.
+    public func check() throws(RocksDBError) { unsafe try call { unsafe rocksdb_iter_get_error(iterator, $0) } }
+
+    /// The key at the cursor; empty when it is not valid.
+    @inlinable public var key: RawSpan {
+        @_lifetime(borrow self) get {
+            let span = unsafe RawSpan(
+                _unsafeStart: entry.key ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped, byteCount: entry.key_length)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// The value at the cursor; empty when it is not valid.
+    @inlinable public var value: RawSpan {
+        @_lifetime(borrow self) get {
+            let span = unsafe RawSpan(
+                _unsafeStart: entry.value ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped, byteCount: entry.value_length)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+}

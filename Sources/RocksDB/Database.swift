@@ -1,0 +1,225 @@
+import CRocksDB
+import Foundation
+import Synchronization
+
+/// A RocksDB database. Safe to use from many threads; cursors, batches and snapshots keep it open.
+@safe public final class Database: @unchecked Sendable {
+    let handle: OpaquePointer
+    private let cache: OpaquePointer
+    private let options: DatabaseOptions
+    private let syncedWrites: OpaquePointer
+    private let unsyncedWrites: OpaquePointer
+    private let families: Mutex<[String: ColumnFamily]>
+
+    /// The name of the column family that every database has.
+    public static let defaultFamily = "default"
+
+    /// The column families of the database at `path`; empty where there is none.
+    public static func families(at path: String) -> [String] {
+        let options = unsafe rocksdb_options_create()
+        defer { unsafe rocksdb_options_destroy(options) }
+        var count = 0
+        guard let list = unsafe try? call({ unsafe rocksdb_list_column_families(options, path, &count, $0) }) else { return [] }
+        defer { unsafe rocksdb_list_column_families_destroy(list, count) }
+        return (0..<count).compactMap { index in unsafe list[index].map { unsafe String(cString: $0) } }
+    }
+
+    /// Opens the database at `path` with all the column families it has.
+    ///
+    /// - Parameter familyOptions: the options for the family of a name; asked once for each.
+    public init(path: String, options: DatabaseOptions, familyOptions: (String) -> ColumnFamilyOptions) throws(RocksDBError) {
+        var names = Database.families(at: path)
+        if names.isEmpty { names = [Database.defaultFamily] }
+        guard let cache = unsafe rocksdb_cache_create_lru(options.blockCacheBytes) else {
+            throw RocksDBError(message: "Invalid argument: no block cache of that size")
+        }
+        let native = names.map { unsafe NativeOptions(options, familyOptions($0), cache: cache) }
+        let cNames = CStrings(names)
+        var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
+        let nativeOptions = unsafe native.map { unsafe Optional($0.options) }
+        let general = unsafe NativeOptions(options, ColumnFamilyOptions(), cache: cache)
+        let database: OpaquePointer?
+        do {
+            unsafe database = try call { error in
+                unsafe options.readOnly
+                    ? rocksdb_open_for_read_only_column_families(
+                        general.options, path, Int32(names.count), cNames.pointers, nativeOptions, &handles, 0, error)
+                    : rocksdb_open_column_families(
+                        general.options, path, Int32(names.count), cNames.pointers, nativeOptions, &handles, error)
+            }
+        } catch {
+            unsafe rocksdb_cache_destroy(cache)
+            throw error
+        }
+        guard let database = unsafe database else { throw RocksDBError(message: "IO error: the database did not open") }
+        unsafe handle = database
+        unsafe self.cache = cache
+        self.options = options
+        unsafe syncedWrites = rocksdb_writeoptions_create()
+        unsafe rocksdb_writeoptions_set_sync(syncedWrites, 1)
+        unsafe unsyncedWrites = rocksdb_writeoptions_create()
+        var families: [String: ColumnFamily] = [:]
+        for (index, name) in names.enumerated() {
+            if let family = unsafe handles[index] { families[name] = unsafe ColumnFamily(name: name, handle: family) }
+        }
+        self.families = Mutex(families)
+    }
+
+    deinit {
+        families.withLock { families in
+            for family in families.values { family.close() }
+        }
+        unsafe rocksdb_writeoptions_destroy(syncedWrites)
+        unsafe rocksdb_writeoptions_destroy(unsyncedWrites)
+        unsafe rocksdb_close(handle)
+        unsafe rocksdb_cache_destroy(cache)
+    }
+
+    // MARK: Column families
+
+    /// The names of all column families.
+    public var familyNames: [String] { families.withLock { $0.keys.sorted() } }
+
+    /// The family named `name`, or nil.
+    public func family(_ name: String) -> ColumnFamily? { families.withLock { $0[name] } }
+
+    /// Makes a column family; one that is there already is returned as it is.
+    public func createFamily(_ name: String, options familyOptions: ColumnFamilyOptions) throws(RocksDBError) -> ColumnFamily {
+        try families.withLock { families throws(RocksDBError) in
+            if let family = families[name] { return family }
+            let native = unsafe NativeOptions(options, familyOptions, cache: cache)
+            let created = unsafe try call { unsafe rocksdb_create_column_family(handle, native.options, name, $0) }
+            guard let created = unsafe created else { throw RocksDBError(message: "IO error: no column family was made") }
+            let family = unsafe ColumnFamily(name: name, handle: created)
+            families[name] = family
+            return family
+        }
+    }
+
+    // MARK: Writing
+
+    /// Writes a batch atomically. With `sync` it is on disk when this returns.
+    public func write(_ batch: borrowing WriteBatch, sync: Bool) throws(RocksDBError) {
+        unsafe try call { unsafe rocksdb_write(handle, sync ? syncedWrites : unsyncedWrites, batch.handle, $0) }
+    }
+
+    /// Takes finished files of sorted keys into `family` in one step, by moving them.
+    public func ingest(_ paths: [String], into family: ColumnFamily) throws(RocksDBError) {
+        let options = unsafe rocksdb_ingestexternalfileoptions_create()
+        defer { unsafe rocksdb_ingestexternalfileoptions_destroy(options) }
+        unsafe rocksdb_ingestexternalfileoptions_set_move_files(options, 1)
+        unsafe rocksdb_ingestexternalfileoptions_set_snapshot_consistency(options, 1)
+        let cPaths = CStrings(paths)
+        unsafe try call { unsafe rocksdb_ingest_external_file_cf(handle, family.handle, cPaths.pointers, paths.count, options, $0) }
+    }
+
+    // MARK: Reading
+
+    /// The value under `key`, or nil.
+    public func get(_ key: [UInt8], in family: ColumnFamily) throws(RocksDBError) -> [UInt8]? {
+        let options = unsafe rocksdb_readoptions_create()
+        defer { unsafe rocksdb_readoptions_destroy(options) }
+        let found = unsafe try call { error in
+            unsafe key.withUnsafeBytes { key in
+                unsafe rocksdb_get_pinned_cf(
+                    handle, options, family.handle, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, error)
+            }
+        }
+        guard let slice = unsafe found else { return nil }
+        defer { unsafe rocksdb_pinnableslice_destroy(slice) }
+        var length = 0
+        guard let bytes = unsafe rocksdb_pinnableslice_value(slice, &length) else { return nil }
+        return unsafe Array(UnsafeRawBufferPointer(start: bytes, count: length))
+    }
+
+    // MARK: Upkeep
+
+    /// Writes the memtables of `family` to a file and waits for it.
+    public func flush(_ family: ColumnFamily) throws(RocksDBError) {
+        let options = unsafe rocksdb_flushoptions_create()
+        defer { unsafe rocksdb_flushoptions_destroy(options) }
+        unsafe rocksdb_flushoptions_set_wait(options, 1)
+        unsafe try call { unsafe rocksdb_flush_cf(handle, options, family.handle, $0) }
+    }
+
+    /// Compacts all of `family` down to its bottommost level and rewrites that, so that deleted bytes are gone.
+    ///
+    /// `change_level` is never set: with it RocksDB 7.8 races an ingestion and may put old data on top.
+    public func compact(_ family: ColumnFamily) {
+        let options = unsafe rocksdb_compactoptions_create()
+        defer { unsafe rocksdb_compactoptions_destroy(options) }
+        // 2: kForce. Ingested files may be there already, uncompacted and with deleted keys in them.
+        unsafe rocksdb_compactoptions_set_bottommost_level_compaction(options, 2)
+        unsafe rocksdb_compact_range_cf_opt(handle, family.handle, options, nil, 0, nil, 0)
+    }
+
+    /// Stops compactions and flushes that run in the background, before the database is closed.
+    public func cancelBackgroundWork() { unsafe rocksdb_cancel_all_background_work(handle, 1) }
+
+    /// A property such as `rocksdb.estimate-num-keys`, or nil where there is none of that name.
+    public func property(_ name: String, of family: ColumnFamily) -> String? {
+        guard let text = unsafe rocksdb_property_value_cf(handle, family.handle, name) else { return nil }
+        defer { unsafe rocksdb_free(text) }
+        return unsafe String(cString: text)
+    }
+
+    /// A property that is a number, or nil where there is none of that name.
+    public func number(_ name: String, of family: ColumnFamily) -> UInt64? {
+        var value: UInt64 = 0
+        return unsafe rocksdb_property_int_cf(handle, family.handle, name, &value) == 0 ? value : nil
+    }
+
+    /// The sorted files of the database.
+    public func files() -> [DatabaseFile] {
+        guard let list = unsafe rocksdb_livefiles(handle) else { return [] }
+        defer { unsafe rocksdb_livefiles_destroy(list) }
+        let count = unsafe Int(rocksdb_livefiles_count(list))
+        return (0..<count).map { index in
+            let name = unsafe rocksdb_livefiles_name(list, Int32(index)).map { unsafe String(cString: $0) } ?? ""
+            let family = unsafe rocksdb_livefiles_column_family_name(list, Int32(index)).map { unsafe String(cString: $0) } ?? ""
+            return DatabaseFile(
+                name: name, family: family, level: Int(unsafe rocksdb_livefiles_level(list, Int32(index))),
+                byteCount: Int(unsafe rocksdb_livefiles_size(list, Int32(index))),
+                entries: Int(unsafe rocksdb_livefiles_entries(list, Int32(index))))
+        }
+    }
+
+    /// Bytes of the block cache in use, and its size.
+    public var blockCacheBytes: (used: Int, capacity: Int) {
+        unsafe (rocksdb_cache_get_usage(cache), rocksdb_cache_get_capacity(cache))
+    }
+}
+
+/// Strings for a C function that takes a list of them; freed when this goes.
+@safe private final class CStrings {
+    let pointers: [UnsafePointer<CChar>?]
+
+    init(_ strings: [String]) { unsafe pointers = strings.map { unsafe UnsafePointer(strdup($0)) } }
+
+    deinit {
+        for index in unsafe pointers.indices { unsafe free(UnsafeMutablePointer(mutating: pointers[index])) }
+    }
+}
+
+/// One sorted file of a database.
+public struct DatabaseFile: Sendable {
+    public let name: String
+    public let family: String
+    public let level: Int
+    public let byteCount: Int
+    public let entries: Int
+}
+
+/// A column family of an open database.
+@safe public final class ColumnFamily: @unchecked Sendable {
+    public let name: String
+    let handle: OpaquePointer
+
+    init(name: String, handle: OpaquePointer) {
+        self.name = name
+        unsafe self.handle = handle
+    }
+
+    /// Called once, by the database, before it closes.
+    func close() { unsafe rocksdb_column_family_handle_destroy(handle) }
+}
