@@ -78,6 +78,17 @@ extension Database {
         return isValid
     }
 
+    /// Moves on to the first key that is not less than `key`: up to `steps` single steps, which cost less than a seek
+    /// over a short way, then a seek. The cursor must be valid and not stand behind `key`.
+    @discardableResult public mutating func advance(to key: RawSpan, within steps: Int32) -> Bool {
+        precondition(isValid, "a cursor at its end cannot move on")
+        unsafe key.withUnsafeBytes { key in
+            unsafe isValid = extras_iterator_advance(
+                iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, steps, &entry)
+        }
+        return isValid
+    }
+
     /// Brings a cursor without a snapshot to the newest state. It stands nowhere until the next seek.
     public mutating func refresh() throws(RocksDBError) {
         precondition(snapshot == nil, "a cursor at a snapshot stays there")

@@ -25,6 +25,7 @@ public struct WhenceError: Error, Sendable, Equatable {
         case inputOutput = 3006
         case storeClosed = 3007
         case readOnly = 3008
+        case beyondRetention = 3009
         case deadlineExceeded = 4001
         case cancelled = 4002
     }

@@ -1,0 +1,90 @@
+import RocksDB
+
+/// How a store uses memory, disk and processors. The defaults suit one node with a few gigabytes.
+public struct StoreOptions: Sendable {
+    /// Memory for blocks of files, shared by all views.
+    public var blockCacheBytes = 512 << 20
+    /// Memory for rows that are not yet in files, all views together.
+    public var memtableBytes = 256 << 20
+    /// Memory for the cache of latest rows; 0 turns it off.
+    public var latestCacheBytes = 64 << 20
+    /// Memory that one backfill may take before it spills sorted runs to disk.
+    public var backfillBytes = 256 << 20
+    /// Threads that one join, scan or backfill may use.
+    public var threads = 2
+    /// Whether a commit is on disk when it is acknowledged.
+    public var durability = Durability.synced
+    /// Refuse to create a store where there is none.
+    public var mustExist = false
+    /// Open for reading only: nothing is written, and the store may be damaged in part.
+    public var readOnly = false
+    /// The wall clock; tests bring their own.
+    public var clock: @Sendable () -> Timestamp = Timestamp.wallClock
+
+    public init() {}
+}
+
+/// What an acknowledged commit survives.
+public enum Durability: String, Sendable, CaseIterable {
+    /// A power failure: the log is synced before the acknowledgement.
+    case synced
+    /// The end of the process, but not that of the machine: the log is written and left to the system to sync.
+    case buffered
+}
+
+/// Every option of RocksDB that Whence does not leave at its default, and the reason for each: the one place.
+/// `Tests/WhenceEngineTests/StorageOptionsTests` keeps the ways round the traps of RocksDB 7.8.
+enum StorageOptions {
+    static func database(_ store: StoreOptions) -> DatabaseOptions {
+        var options = DatabaseOptions()
+        // A missing store is made, unless a command only reads.
+        options.createIfMissing = !store.mustExist && !store.readOnly
+        // A damaged file stops the open instead of being skipped; a read-only open tolerates it, so that whole views are still served.
+        options.paranoidChecks = !store.readOnly
+        options.readOnly = store.readOnly
+        // Two cores: one flush and one compaction. Below 8, as 7.8 retries failed flushes out of order from there on.
+        options.maxBackgroundJobs = 2
+        // All files stay open: a read never waits for an open.
+        options.maxOpenFiles = -1
+        // Recovery after a crash reads no more log than this.
+        options.maxTotalWALBytes = 512 << 20
+        // The stated memory for memtables holds for all views together.
+        options.allMemtablesBytes = store.memtableBytes
+        // The stated memory for blocks holds for all views together.
+        options.blockCacheBytes = store.blockCacheBytes
+        // Old information logs do not pile up.
+        options.infoLogFiles = 4
+        options.infoLogBytes = 4 << 20
+        // Files are synced bit by bit while they are written: no long stall at their end that a commit would feel.
+        options.bytesPerSync = 1 << 20
+        return options
+    }
+
+    static func view(_ store: StoreOptions) -> ColumnFamilyOptions {
+        var options = ColumnFamilyOptions()
+        // Small skip lists stay in the processor's cache: 0.66 M rows/s at 16 MiB against 0.41 M at 128 MiB.
+        options.writeBufferBytes = min(16 << 20, max(1 << 20, store.memtableBytes / 4))
+        // Writes go on while up to three memtables wait for the disk.
+        options.maxWriteBuffers = 4
+        // Young levels: cheap to write and to read.
+        options.compression = .lz4
+        // The bottommost level holds almost everything: half the size for a little more work in compaction.
+        options.bottommostCompression = .zstd
+        options.bottommostZstdLevel = 3
+        // A point-in-time walk reads neighbours; larger blocks compress better and are still cheap to seek in.
+        options.blockBytes = 16 << 10
+        // Level compaction (universal mixes old and new data behind ingested files in 7.8), with the last level sized by what is there.
+        options.dynamicLevelBytes = true
+        options.targetFileBytes = 64 << 20
+        options.maxBytesForLevelBase = 256 << 20
+        options.level0CompactionTrigger = 4
+        return options
+    }
+
+    /// The default family: a few small records, for which RocksDB's ordinary settings do.
+    static func records() -> ColumnFamilyOptions {
+        var options = ColumnFamilyOptions()
+        options.writeBufferBytes = 4 << 20
+        return options
+    }
+}

@@ -1,0 +1,84 @@
+import Foundation
+import WhenceCore
+
+/// The directory of a store (`Formats/store.md`): `FORMAT` says what it is, `db/` is RocksDB's, `tmp/` is emptied at every open.
+struct StoreDirectory {
+    /// The store format that this version writes, and the only one that it reads.
+    static let formatVersion = 1
+
+    let path: String
+    var database: String { path + "/db" }
+    var temporary: String { path + "/tmp" }
+    private var format: String { path + "/FORMAT" }
+
+    /// Checks that there is a store at `path`, or makes one there.
+    init(path: String, options: StoreOptions) throws(WhenceError) {
+        self.path = path
+        let files = FileManager.default
+        var isDirectory: ObjCBool = false
+        let exists = unsafe files.fileExists(atPath: path, isDirectory: &isDirectory)
+        if exists && !isDirectory.boolValue {
+            throw WhenceError(.invalidArgument, "this is a file, not a directory", place: path, hint: "name a directory for the store")
+        }
+        if files.fileExists(atPath: format) {
+            try checkFormat()
+        } else {
+            let isEmpty = !exists || ((try? files.contentsOfDirectory(atPath: path)) ?? ["?"]).isEmpty
+            guard isEmpty else {
+                throw WhenceError(
+                    .unknownFormat, "this directory holds something else than a store", place: path,
+                    hint: "name an empty directory, or one that a store was made in")
+            }
+            guard !options.mustExist && !options.readOnly else {
+                throw WhenceError(
+                    .notFound, "there is no store here", place: path, hint: "make one with 'whence apply FILE… --data \(path)'")
+            }
+            try make()
+        }
+        if !options.readOnly { try emptyTemporary() }
+    }
+
+    private func checkFormat() throws(WhenceError) {
+        guard let text = try? String(contentsOfFile: format, encoding: .utf8), text.utf8.count < 64 else {
+            throw WhenceError(.permissionDenied, "the file cannot be read", place: format, hint: "check its owner and mode")
+        }
+        let words = text.split(whereSeparator: \.isWhitespace)
+        guard words.count == 2, words[0] == "whence", let version = Int(words[1]) else {
+            throw WhenceError(
+                .unknownFormat, "the file does not say what store this is", place: format,
+                hint: "restore the store from a backup; a whole one says 'whence \(StoreDirectory.formatVersion)'")
+        }
+        guard version == StoreDirectory.formatVersion else {
+            throw WhenceError(
+                .unknownFormat, "the store has format \(version), and this version reads format \(StoreDirectory.formatVersion)",
+                place: path, hint: "open it with the version of whence that wrote it")
+        }
+    }
+
+    private func make() throws(WhenceError) {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try "whence \(StoreDirectory.formatVersion)\n".write(toFile: format, atomically: true, encoding: .utf8)
+        } catch {
+            throw StoreDirectory.refused(error, path)
+        }
+    }
+
+    private func emptyTemporary() throws(WhenceError) {
+        do {
+            if FileManager.default.fileExists(atPath: temporary) { try FileManager.default.removeItem(atPath: temporary) }
+            try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+        } catch {
+            throw StoreDirectory.refused(error, temporary)
+        }
+    }
+
+    private static func refused(_ error: any Error, _ path: String) -> WhenceError {
+        if (error as? CocoaError)?.code == .fileWriteOutOfSpace {
+            return WhenceError(.diskFull, "the disk is full", place: path, hint: "free some space and try again", isRetryable: true)
+        }
+        return WhenceError(
+            .permissionDenied, "the directory cannot be written: \(error.localizedDescription)", place: path,
+            hint: "check its owner and mode, and whether its file system is mounted read-only")
+    }
+}
