@@ -1,5 +1,6 @@
 import CRocksDB
 import CRocksDBExtras
+import Foundation
 
 /// A state of the database that reads can be tied to, for as long as it is held.
 @safe public final class Snapshot: @unchecked Sendable {
@@ -99,6 +100,15 @@ extension Database {
     /// Throws the error that ended the walk, if one did. To be called whenever a move returns false.
     public func check() throws(RocksDBError) { unsafe try call { unsafe rocksdb_iter_get_error(iterator, $0) } }
 
+    /// Whether the key at the cursor comes before `other`, byte by byte. The cursor must be valid.
+    public func isBefore(_ other: RawSpan) -> Bool {
+        unsafe other.withUnsafeBytes { other in
+            guard let key = unsafe entry.key, let start = other.baseAddress else { return false }
+            let order = unsafe memcmp(key, start, min(entry.key_length, other.count))
+            return unsafe order != 0 ? order < 0 : entry.key_length < other.count
+        }
+    }
+
     /// The key at the cursor; empty when it is not valid.
     @inlinable public var key: RawSpan {
         @_lifetime(borrow self) get {
@@ -107,6 +117,9 @@ extension Database {
             return unsafe _overrideLifetime(span, borrowing: self)
         }
     }
+
+    /// A copy of the key at the cursor; empty when it is not valid.
+    public var keyBytes: [UInt8] { unsafe key.withUnsafeBytes { unsafe Array($0) } }
 
     /// The value at the cursor; empty when it is not valid.
     @inlinable public var value: RawSpan {

@@ -145,12 +145,24 @@ import Synchronization
     /// Compacts all of `family` down to its bottommost level and rewrites that, so that deleted bytes are gone.
     ///
     /// `change_level` is never set: with it RocksDB 7.8 races an ingestion and may put old data on top.
-    public func compact(_ family: ColumnFamily) {
+    ///
+    /// - Parameter range: the first and the last key that matter; nil for all.
+    public func compact(_ family: ColumnFamily, _ range: ClosedRange<Key>? = nil) {
         let options = unsafe rocksdb_compactoptions_create()
         defer { unsafe rocksdb_compactoptions_destroy(options) }
         // 2: kForce. Ingested files may be there already, uncompacted and with deleted keys in them.
         unsafe rocksdb_compactoptions_set_bottommost_level_compaction(options, 2)
-        unsafe rocksdb_compact_range_cf_opt(handle, family.handle, options, nil, 0, nil, 0)
+        guard let range else {
+            unsafe rocksdb_compact_range_cf_opt(handle, family.handle, options, nil, 0, nil, 0)
+            return
+        }
+        unsafe range.lowerBound.bytes.withUnsafeBytes { first in
+            unsafe range.upperBound.bytes.withUnsafeBytes { last in
+                unsafe rocksdb_compact_range_cf_opt(
+                    handle, family.handle, options, first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
+                    last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
+            }
+        }
     }
 
     /// Stops compactions and flushes that run in the background, before the database is closed.
@@ -199,6 +211,15 @@ import Synchronization
     deinit {
         for index in unsafe pointers.indices { unsafe free(UnsafeMutablePointer(mutating: pointers[index])) }
     }
+}
+
+/// A key, in the order of the database.
+public struct Key: Comparable, Sendable {
+    public let bytes: [UInt8]
+
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    public static func < (a: Key, b: Key) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }
 
 /// One sorted file of a database.

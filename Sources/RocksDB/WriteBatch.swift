@@ -25,6 +25,11 @@ import CRocksDB
         }
     }
 
+    /// Sets `key` to `value`.
+    public mutating func put(_ key: [UInt8], _ value: [UInt8], in family: ColumnFamily) {
+        unsafe put(key.span.bytes, value.span.bytes, in: family)
+    }
+
     /// Removes `key`.
     public mutating func delete(_ key: RawSpan, in family: ColumnFamily) {
         unsafe key.withUnsafeBytes { key in

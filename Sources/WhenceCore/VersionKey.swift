@@ -19,7 +19,7 @@ public enum VersionKey {
         append(code(commit), to: &out)
     }
 
-    @inlinable static func append(_ code: UInt64, to out: inout [UInt8]) {
+    @inlinable public static func append(_ code: UInt64, to out: inout [UInt8]) {
         var shift: UInt64 = 56
         while true {
             out.append(UInt8(truncatingIfNeeded: code >> shift))

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Safe to share: it is written only by the builder that made it, before anyone else sees it.
 @safe public final class ColumnBuffer: @unchecked Sendable {
-    let start: UnsafeMutableRawPointer
+    @usableFromInline let start: UnsafeMutableRawPointer
     /// Bytes in use.
     public let byteCount: Int
 

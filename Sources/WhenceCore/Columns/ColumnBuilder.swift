@@ -104,6 +104,14 @@ import Foundation
         arenas.removeAll()
     }
 
+    /// Forgets the rows from `count` on.
+    public func truncate(to count: Int) {
+        precondition(count >= 0 && count <= self.count)
+        unsafe memset(values + count * stride, 0, (self.count - count) * stride)
+        unsafe memset(valid + count, 0, self.count - count)
+        self.count = count
+    }
+
     // MARK: In any order
 
     /// Sets row `row` to a value in the row's own form; bytes that differ in length are copied into `arena`.
@@ -126,6 +134,24 @@ import Foundation
         precondition(row >= 0 && row < count && MemoryLayout<T>.size == stride && !isVariable)
         unsafe values.storeBytes(of: value, toByteOffset: row * stride, as: T.self)
         unsafe valid[row] = 1
+    }
+
+    /// Appends rows without a value until there are `count`.
+    public func extend(to count: Int) {
+        while capacity < count { grow() }
+        self.count = max(self.count, count)
+    }
+
+    /// Whether row `row` has a value.
+    @inlinable public func isSet(_ row: Int) -> Bool {
+        precondition(row >= 0 && row < count)
+        return unsafe valid[row] != 0
+    }
+
+    /// The bits of row `row` of a column of fixed width.
+    @inlinable public func load<T: BitwiseCopyable>(_ row: Int, as _: T.Type) -> T {
+        precondition(row >= 0 && row < count && MemoryLayout<T>.size == stride && !isVariable)
+        return unsafe values.loadUnaligned(fromByteOffset: row * stride, as: T.self)
     }
 
     /// Takes row `row`'s value away.

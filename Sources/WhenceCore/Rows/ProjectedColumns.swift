@@ -6,11 +6,11 @@ import Foundation
 /// Rows may be filled from several threads, each row by one thread; each thread brings its own `RowDecoder`.
 @safe public final class ProjectedColumns: @unchecked Sendable {
     public let count: Int
-    let builders: [ColumnBuilder]
+    @usableFromInline let builders: [ColumnBuilder]
     /// Event time of the newest version that gave a value to the row.
     let eventTimes: ColumnBuilder?
     /// For each row: 0 nothing, 1 a value in every column, 2 see the column's own marks.
-    let states: ColumnBuffer
+    @usableFromInline let states: ColumnBuffer
 
     public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false) {
         self.count = count
@@ -19,9 +19,38 @@ import Foundation
         states = ColumnBuffer(zeros: count)
     }
 
+    /// Forgets all values, so that the same columns can be filled again.
+    public func reset() {
+        for builder in builders {
+            builder.truncate(to: 0)
+            builder.extend(to: count)
+        }
+        eventTimes?.truncate(to: 0)
+        eventTimes?.extend(to: count)
+        unsafe memset(states.start, 0, count)
+    }
+
+    /// Whether row `row` of target `target` has a value; for columns that are still being filled.
+    @inlinable public func isValid(_ row: Int, _ target: Int) -> Bool {
+        precondition(row >= 0 && row < count)
+        let state = unsafe states.start.load(fromByteOffset: row, as: UInt8.self)
+        return state == 1 || (state == 2 && builders[target].isSet(row))
+    }
+
+    /// The bits of row `row` of a target of fixed width; for columns that are still being filled.
+    @inlinable public func load<T: BitwiseCopyable>(_ row: Int, _ target: Int, as type: T.Type) -> T {
+        builders[target].load(row, as: type)
+    }
+
     /// The columns, in the order of the targets, then the event times where they were asked for. Called once, at the end.
-    public func finish() throws(WhenceError) -> [Column] {
+    ///
+    /// - Parameter rows: how many of the rows there are after all; nil for every one.
+    public func finish(rows: Int? = nil) throws(WhenceError) -> [Column] {
         var columns: [Column] = []
+        if let rows {
+            for builder in builders { builder.truncate(to: rows) }
+            eventTimes?.truncate(to: rows)
+        }
         for builder in builders { columns.append(try builder.finish(states: states)) }
         if let eventTimes { columns.append(try eventTimes.finish()) }
         return columns
@@ -103,6 +132,16 @@ import Foundation
         unsafe states[row] = 1
         columns.eventTimes?.set(row, fixed: eventTime.microseconds)
         return true
+    }
+
+    /// Takes all values of row `row` away.
+    public func clear(_ row: Int) {
+        precondition(row >= 0 && row < columns.count)
+        if unsafe states[row] == 2 {
+            for builder in columns.builders { builder.setNull(row) }
+        }
+        unsafe states[row] = 0
+        columns.eventTimes?.setNull(row)
     }
 
     /// Starts to assemble row `row`.

@@ -1,3 +1,4 @@
+import WhenceCatalog
 import WhenceCore
 
 /// Writes the versions that answer a read into columns.
@@ -13,6 +14,12 @@ struct DecodingSink: VersionSink {
     @inline(__always) mutating func begin(_ row: Int) {
         self.row = row
         isFirst = true
+    }
+
+    /// Starts the answer for `row`, which may hold an earlier one.
+    @inline(__always) mutating func clear(_ row: Int) {
+        begin(row)
+        decoder.clear(row)
     }
 
     @inline(__always) mutating func take(

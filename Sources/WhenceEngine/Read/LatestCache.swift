@@ -41,11 +41,14 @@ final class LatestCache: Sendable {
         var byteCount: Int { bytes.count + versions.count * MemoryLayout<CachedVersion>.stride + 256 }
 
         @inline(__always) func isOf(_ view: UInt32, _ entity: RawSpan) -> Bool {
-            self.view == view && entityLength == entity.byteCount && unsafe bytes.span.bytes.starts(with: entity)
+            guard self.view == view && entityLength == entity.byteCount else { return false }
+            let bytes = bytes
+            return unsafe bytes.span.bytes.starts(with: entity)
         }
 
         /// Hands the versions to `sink`, as the walk that made the entry did, leaving out what is older than `ttlMicros` at T.
         @inline(__always) func replay<Sink: VersionSink>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink) throws(WhenceError) {
+            let bytes = bytes
             for version in versions {
                 if T.microseconds &- version.eventTime.microseconds > ttlMicros { return }
                 let row = unsafe bytes.span.bytes.extracting(version.row)
@@ -154,7 +157,8 @@ final class LatestCache: Sendable {
 
     /// Puts `entry` in the place of the placeholder that `token` stands for, unless a commit has removed that.
     func finishFill(_ token: UInt64, _ entry: Entry) {
-        let hash = unsafe hash(entry.view, entry.bytes.span.bytes.extracting(0..<entry.entityLength))
+        let bytes = entry.bytes
+        let hash = unsafe hash(entry.view, bytes.span.bytes.extracting(0..<entry.entityLength))
         shard(hash).shard.withLock { shard in
             guard let placeholder = shard.entries[hash], placeholder.fillToken == token else { return }
             if entry.byteCount > shardBudget / 4 { shard.remove(hash) } else { shard.insert(entry, hash, budget: shardBudget) }
@@ -199,7 +203,8 @@ final class LatestCache: Sendable {
 
     /// A version older than the entry's newest does not matter where that one carries every feature, and may elsewhere.
     private func coverOrRemove(_ shard: inout Shard, _ entry: Entry, _ hash: UInt64, _ schemaID: UInt32) {
-        let newest = unsafe entry.bytes.span.bytes.extracting(entry.versions[0].row)
+        let bytes = entry.bytes
+        let newest = unsafe bytes.span.bytes.extracting(entry.versions[0].row)
         if let header = try? RowHeader(newest), !header.isSparse, header.schemaID == schemaID { return }
         shard.remove(hash)
     }

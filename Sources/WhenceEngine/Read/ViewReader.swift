@@ -1,16 +1,14 @@
-import Foundation
 import RocksDB
+import WhenceCatalog
 import WhenceCore
 
 /// Reads features of one view at any points into columns. One thread at a time.
-///
-/// Invariant of the unsafe parts: `target` has room for the longest key, and `EntityKey.check` guards what is copied there.
-@safe final class ViewReader {
+final class ViewReader {
     private let view: OpenView
     private let walk: VersionWalk
     private var cursor: Cursor
     private var sink: DecodingSink
-    private let target: UnsafeMutableRawPointer
+    private var target = SeekKey()
     /// Steps that the cursor has moved on since it was last placed.
     private var moves = 0
     private var isPlaced = false
@@ -20,10 +18,7 @@ import WhenceCore
         walk = VersionWalk(visibility, ttl: view.stored.definition.ttl)
         self.cursor = cursor
         sink = DecodingSink(decoder)
-        unsafe target = .allocate(byteCount: Limits.entityKeyBytes + VersionKey.timesBytes, alignment: 16)
     }
-
-    deinit { unsafe target.deallocate() }
 
     /// Answers row `row` of the columns for `entity` at T; the row stays without values where there is nothing.
     ///
@@ -39,37 +34,17 @@ import WhenceCore
 
     /// Puts the cursor on the first version of `entity` that a read at T may look at, or on what comes behind.
     @inline(__always) private func place(_ entity: RawSpan, _ T: Timestamp, ascending: Bool) {
-        precondition(entity.byteCount <= Limits.entityKeyBytes)
-        let length = entity.byteCount &+ VersionKey.timesBytes
-        unsafe entity.withUnsafeBytes { source in
-            if let start = source.baseAddress { unsafe target.copyMemory(from: start, byteCount: source.count) }
-        }
-        unsafe target.storeBytes(of: VersionKey.code(T).bigEndian, toByteOffset: length &- 16, as: UInt64.self)
-        unsafe target.storeBytes(of: VersionKey.code(walk.visibility.knownAt).bigEndian, toByteOffset: length &- 8, as: UInt64.self)
-        let key = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(target), byteCount: length)
+        target.set(entity, T, knownAt: walk.visibility.knownAt)
         if ascending && isPlaced {
             if !cursor.isValid {
                 // At the end without having moved: what comes behind the last target is there as well.
                 if moves == 0 { return }
-            } else if moves == 0 || cursor.key.isOrdered(before: key) {
-                cursor.advance(to: key, within: 8)
+            } else if moves == 0 || target.withKey({ cursor.isBefore($0) }) {
+                _ = target.withKey { cursor.advance(to: $0, within: 8) }
                 return
             }
         }
-        cursor.seek(key)
+        _ = target.withKey { cursor.seek($0) }
         isPlaced = true
-    }
-}
-
-extension RawSpan {
-    /// Whether these bytes come before `other`, byte by byte.
-    @inline(__always) func isOrdered(before other: RawSpan) -> Bool {
-        unsafe withUnsafeBytes { a in
-            unsafe other.withUnsafeBytes { b in
-                guard let first = a.baseAddress, let second = b.baseAddress else { return a.count < b.count }
-                let order = unsafe memcmp(first, second, min(a.count, b.count))
-                return order != 0 ? order < 0 : a.count < b.count
-            }
-        }
     }
 }

@@ -45,7 +45,7 @@ extension Database {
         var cursor = makeCursor(family)
         unsafe cursor.seek(prefix.span.bytes)
         while cursor.isValid {
-            let key = unsafe cursor.key.withUnsafeBytes { unsafe Array($0) }
+            let key = cursor.keyBytes
             guard key.starts(with: prefix) else { return }
             try body(key, unsafe cursor.value.withUnsafeBytes { unsafe Array($0) })
             cursor.next()

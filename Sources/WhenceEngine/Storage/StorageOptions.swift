@@ -1,4 +1,5 @@
 import RocksDB
+import WhenceCore
 
 /// How a store uses memory, disk and processors. The defaults suit one node with a few gigabytes.
 public struct StoreOptions: Sendable {

@@ -23,11 +23,11 @@ public struct Commit: Sendable, Hashable {
 /// commit time of its own; exclusive work stands alone. A commit time is published after its write is durable, so
 /// nothing is ever added at or before a published time.
 final class Committer: Sendable {
-    /// The parts of one commit: for each view its sorted rows and its family.
+    /// The parts of one commit: for each view its sorted rows.
     final class Parts: @unchecked Sendable {
         // Filled by the thread that waits for the commit, and touched by the leader only while that thread waits.
-        var parts: [(buffer: VersionBuffer, family: ColumnFamily)]
-        init(_ parts: [(VersionBuffer, ColumnFamily)]) { self.parts = parts }
+        var parts: [(buffer: VersionBuffer, view: OpenView)]
+        init(_ parts: [(VersionBuffer, OpenView)]) { self.parts = parts }
     }
 
     /// Work that stands alone between commits. It is given the greatest commit time so far, and returns the new one.
@@ -146,8 +146,8 @@ final class Committer: Sendable {
         var written: [(waiter: Waiter, commit: Commit, parts: Parts?)] = []
         for waiter in group {
             guard case .batch(let parts, let key) = waiter.work else { continue }
-            do {
-                if let key, let earlier = try repeated[key] ?? earlierCommit(key) {
+            do throws(WhenceError) {
+                if let key, let earlier = repeated[key] != nil ? repeated[key] : try earlierCommit(key) {
                     written.append((waiter, Commit(time: earlier, wasRepeated: true), nil))
                     continue
                 }
@@ -157,15 +157,15 @@ final class Committer: Sendable {
             }
             time = nextTime(after: time)
             for index in parts.parts.indices {
-                parts.parts[index].buffer.put(into: &batch, commit: time, family: parts.parts[index].family)
+                parts.parts[index].buffer.put(into: &batch, commit: time, family: parts.parts[index].view.family)
             }
             if let key {
                 repeated[key] = time
-                unsafe batch.put(Records.idempotency(key).span.bytes, Records.bytes(time).span.bytes, in: records)
+                batch.put(Records.idempotency(key), Records.bytes(time), in: records)
             }
             written.append((waiter, Commit(time: time), parts))
         }
-        unsafe batch.put(Records.lastCommit.span.bytes, Records.bytes(time).span.bytes, in: records)
+        batch.put(Records.lastCommit, Records.bytes(time), in: records)
         do {
             try storage(at: "commit") { () throws(RocksDBError) in try database.write(batch, sync: isSynced) }
         } catch {

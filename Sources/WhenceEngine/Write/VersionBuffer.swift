@@ -94,7 +94,13 @@ struct VersionBuffer {
             let header = try unsafe RowHeader(bytes.span.bytes.extracting(entry.row))
             switch header.kind {
             case .row:
-                if kind != .row { beneath = kind }
+                // A version out of a spilled run may have been merged before.
+                if header.isOverDeletion || header.isOverRetraction {
+                    beneath = header.isOverDeletion ? .deletion : .retraction
+                    rows.removeAll()
+                } else if kind != .row {
+                    beneath = kind
+                }
                 kind = .row
                 rows.append(entry.row)
             case .deletion, .retraction:

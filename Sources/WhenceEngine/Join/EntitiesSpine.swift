@@ -1,0 +1,116 @@
+import RocksDB
+import WhenceCatalog
+import WhenceCore
+
+/// A spine of the entities of a view at given instants: a row for every entity and instant at which a read of the view finds
+/// anything. Entities come in the order of the store, the instants of each from the latest on.
+public struct EntitiesSpine: Spine {
+    public let columns: [SpineColumn]
+    private let view: OpenView
+    private let walk: VersionWalk
+    private let instants: [Timestamp]
+    private let from: Timestamp
+    private let place: Place
+
+    /// Where the spine is; a class, as a spine is copied.
+    private final class Place {
+        var cursor: Cursor
+        var entity: [UInt8] = []
+        /// The next of the instants for the current entity.
+        var instant = 0
+        var isBegun = false
+        var target = SeekKey()
+
+        init(_ cursor: consuming Cursor) { self.cursor = cursor }
+    }
+
+    /// Whether there is anything, and how old it is.
+    private struct Newest: VersionSink {
+        var eventTime: Timestamp?
+
+        mutating func take(_ version: RawSpan, header: RowHeader, eventTime: Timestamp, commit: Timestamp) -> Bool {
+            self.eventTime = eventTime
+            return true
+        }
+
+        mutating func skip(until time: Timestamp) {}
+    }
+
+    init(_ store: Store, _ view: OpenView, instants: [Timestamp], from: Timestamp, point: ReadPoint, eventTimeColumn: String) {
+        self.view = view
+        walk = VersionWalk(store.visibility(point), ttl: view.stored.definition.ttl)
+        self.instants = Set(instants).sorted(by: >)
+        self.from = from
+        columns =
+            view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
+            + [SpineColumn(name: eventTimeColumn, type: .timestamp)]
+        place = Place(store.database.makeCursor(view.family, at: store.database.makeSnapshot(), fillCache: false))
+    }
+
+    public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
+        let keys = EntityColumns(view.stored.entity)
+        let times = ColumnBuilder(.timestamp)
+        while times.count < maxRows, try nextEntity() {
+            let entity = place.entity
+            let span = unsafe entity.span.bytes
+            var isSame = false
+            while place.instant < instants.count, times.count < maxRows {
+                let T = instants[place.instant]
+                place.instant += 1
+                try view.checkHorizon(T)
+                place.target.set(span, T, knownAt: walk.visibility.knownAt)
+                _ = place.target.withKey { place.cursor.seek($0) }
+                var newest = Newest()
+                _ = try walk.run(&place.cursor, entity: span, at: T, into: &newest)
+                try check()
+                guard let eventTime = newest.eventTime, eventTime >= from else { continue }
+                try keys.append(span, isSame: isSame)
+                times.append(fixed: T.microseconds)
+                isSame = true
+            }
+        }
+        guard times.count > 0 else { return nil }
+        let count = times.count
+        return ColumnBatch(names: columns.map(\.name), columns: try keys.finish() + [times.finish()], count: count)
+    }
+
+    /// Moves to the next entity, unless the current one has instants left. False at the end.
+    private func nextEntity() throws(WhenceError) -> Bool {
+        if place.isBegun && place.instant < instants.count { return true }
+        if place.isBegun {
+            // Past every version of the current entity: its oldest possible one.
+            let entity = place.entity
+            unsafe place.target.set(entity.span.bytes, .distantPast, knownAt: .distantPast)
+            _ = place.target.withKey { place.cursor.seek($0) }
+        } else {
+            place.cursor.seekToFirst()
+            place.isBegun = true
+        }
+        try check()
+        guard place.cursor.isValid else { return false }
+        place.entity = place.cursor.keyBytes.dropLast(VersionKey.timesBytes)
+        place.instant = 0
+        return !instants.isEmpty
+    }
+
+    private func check() throws(WhenceError) {
+        if !place.cursor.isValid { try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try place.cursor.check() } }
+    }
+}
+
+extension Store {
+    /// A spine of the entities of `view` at `instants`; see `EntitiesSpine`.
+    ///
+    /// - Parameter from: leave out an entity whose newest row at the instant is older than this.
+    public func entities(
+        of view: String, at instants: [Timestamp], from: Timestamp = .distantPast, knownAt: Timestamp? = nil, asServed: Bool = false,
+        eventTimeColumn: String = "event_time"
+    ) throws(WhenceError) -> EntitiesSpine {
+        for instant in instants where !instant.isInRange {
+            throw WhenceError(.invalidTime, "the instant \(instant.microseconds) is out of range")
+        }
+        return EntitiesSpine(
+            self, try self.view(view), instants: instants, from: from,
+            point: ReadPoint(knownAt: knownAt ?? lastCommit, asServed: asServed), eventTimeColumn: eventTimeColumn)
+    }
+}

@@ -1,0 +1,72 @@
+import WhenceCatalog
+import WhenceCore
+
+/// The entity keys of a range of rows of a batch, encoded.
+///
+/// Invariant: `ends[i]` is where the key of row `first + i` ends within `bytes`, so every range lies within `bytes`.
+struct KeyTable: Sendable {
+    let first: Int
+    private(set) var bytes: [UInt8] = []
+    private(set) var ends: [UInt32] = []
+    private(set) var longest = 0
+
+    /// Encodes rows `rows` of the join columns. A row in which one of them is null gets an empty key: it has no entity.
+    init(_ columns: [Column], _ types: [KeyType], rows: Range<Int>) throws(WhenceError) {
+        first = rows.lowerBound
+        ends.reserveCapacity(rows.count)
+        bytes.reserveCapacity(rows.count * 8 * columns.count)
+        for row in rows {
+            let start = bytes.count
+            var isWhole = true
+            for (column, type) in zip(columns, types) {
+                guard column.isValid(row) else {
+                    isWhole = false
+                    break
+                }
+                KeyTable.append(column, row, type, &bytes)
+            }
+            if isWhole {
+                try EntityKey.check(byteCount: bytes.count - start)
+                longest = max(longest, bytes.count - start)
+            } else {
+                bytes.removeLast(bytes.count - start)
+            }
+            guard bytes.count <= Int(UInt32.max) else {
+                throw WhenceError(.limitExceeded, "the entity keys of one block are too long", hint: "give the join less memory")
+            }
+            ends.append(UInt32(bytes.count))
+        }
+    }
+
+    @inline(__always) func range(_ row: Int) -> Range<Int> {
+        let index = row &- first
+        return (index == 0 ? 0 : Int(ends[index &- 1]))..<Int(ends[index])
+    }
+
+    private static func append(_ column: Column, _ row: Int, _ type: KeyType, _ bytes: inout [UInt8]) {
+        switch type {
+        case .int64:
+            let wide = column.type == .int32 ? Int64(column.load(row, as: Int32.self)) : column.load(row, as: Int64.self)
+            EntityKey.append(wide, to: &bytes)
+        case .string: EntityKey.append(string: column.values.span.extracting(column.byteRange(row)), to: &bytes)
+        case .bytes: EntityKey.append(bytes: column.values.span.extracting(column.byteRange(row)), to: &bytes)
+        case .bool: EntityKey.append(.bool(column.values.span[row >> 3] & (1 << UInt8(row & 7)) != 0), to: &bytes)
+        }
+    }
+
+    /// Refuses a column that cannot hold keys of `type`.
+    static func check(_ column: Column, named name: String, holds type: KeyType) throws(WhenceError) {
+        let fits =
+            switch type {
+            case .int64: column.type == .int64 || column.type == .int32
+            case .string: column.type == .string
+            case .bytes: column.type == .bytes
+            case .bool: column.type == .bool
+            }
+        guard fits else {
+            throw WhenceError(
+                .invalidKey, "the join key is \(type.rawValue), and the column holds \(column.type.name)", place: "column '\(name)'",
+                hint: "give the column the join key's type")
+        }
+    }
+}

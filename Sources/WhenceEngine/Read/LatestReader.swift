@@ -1,0 +1,105 @@
+import RocksDB
+import WhenceCatalog
+import WhenceCore
+
+/// The online read: `value(f, e, now, now, served)` of one view's features, from the cache of latest rows or the store.
+/// One thread at a time; make one for each thread and keep it.
+public final class LatestReader {
+    /// The values of the last read: a row for each entity, a column for each feature.
+    public let columns: ProjectedColumns
+    private let store: Store
+    private let view: OpenView
+    private let walk: VersionWalk
+    private let projection: RowProjection
+    private var sink: DecodingSink
+    private var cursor: Cursor
+    private var target = SeekKey()
+
+    init(_ store: Store, _ view: OpenView, _ targets: [RowProjection.Target], capacity: Int, withEventTimes: Bool) {
+        self.store = store
+        self.view = view
+        // Everything that is in the store is known, and that a backfill is not yet published is not seen from here.
+        walk = VersionWalk(
+            Visibility(knownAt: .distantFuture, asServed: true, unpublished: []), ttl: view.stored.definition.ttl)
+        projection = RowProjection(targets: targets, layouts: view.layouts)
+        columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
+        sink = DecodingSink(RowDecoder(projection, into: columns))
+        cursor = store.database.makeCursor(view.family)
+    }
+
+    /// Reads the latest values of `entity` into row `row` of `columns`.
+    ///
+    /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
+    /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
+    public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+        sink.clear(row)
+        if try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink) { return }
+        try readFromStore(row, entity, at: now)
+    }
+
+    private func readFromStore(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+        sink.clear(row)
+        let token = store.cache.beginFill(view: view.id, entity: entity)
+        do {
+            // After the placeholder is there, so that no commit can pass unseen between this state and the entry.
+            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.refresh() }
+            guard let token else {
+                seek(entity, at: now)
+                _ = try walk.run(&cursor, entity: entity, at: now, into: &sink)
+                return try check()
+            }
+            // From the entity's first version, so that one dated in the future is seen and bounds how long the entry holds.
+            seek(entity, at: .distantFuture)
+            var collected = CollectingSink(view, entity)
+            _ = try walk.run(&cursor, entity: entity, at: now, into: &collected)
+            try check()
+            let entry = LatestCache.Entry(
+                view: view.id, entityLength: entity.byteCount, bytes: collected.bytes, versions: collected.versions,
+                validUntil: collected.validUntil)
+            store.cache.finishFill(token, entry)
+            try entry.replay(at: now, ttlMicros: walk.ttlMicros, into: &sink)
+        } catch {
+            if let token { store.cache.abandonFill(token, view: view.id, entity: entity) }
+            throw error
+        }
+    }
+
+    private func seek(_ entity: RawSpan, at T: Timestamp) {
+        target.set(entity, T, knownAt: .distantFuture)
+        _ = target.withKey { cursor.seek($0) }
+    }
+
+    private func check() throws(WhenceError) {
+        if !cursor.isValid { try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.check() } }
+    }
+}
+
+extension Store {
+    /// A reader of the latest values of `features` of `view` (nil: all of them) for up to `capacity` entities at a time.
+    ///
+    /// - Parameter withEventTimes: adds a column with the event time of the newest version that gave a value.
+    public func latestReader(
+        _ view: String, features: [String]? = nil, capacity: Int = 1, withEventTimes: Bool = false
+    ) throws(WhenceError) -> LatestReader {
+        let open = try self.view(view)
+        return LatestReader(self, open, try open.targets(features), capacity: capacity, withEventTimes: withEventTimes)
+    }
+}
+
+extension OpenView {
+    /// The named features as the current schema has them, or all of them.
+    func targets(_ features: [String]?) throws(WhenceError) -> [RowProjection.Target] {
+        let schema = stored.currentSchema
+        guard let features else { return schema.fields.map { .init(featureID: $0.id, type: $0.type) } }
+        var targets: [RowProjection.Target] = []
+        for name in features {
+            guard let index = schema.index(of: name) else {
+                throw WhenceError(
+                    .unknownFeature, "view '\(self.name)' has no feature '\(name)'",
+                    hint: "its features are \(schema.fields.map(\.name).joined(separator: ", "))")
+            }
+            targets.append(.init(featureID: schema.fields[index].id, type: schema.fields[index].type))
+        }
+        return targets
+    }
+}

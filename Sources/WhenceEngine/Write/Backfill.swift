@@ -1,0 +1,160 @@
+import Foundation
+import RocksDB
+import Synchronization
+import WhenceCatalog
+import WhenceCore
+
+/// A bulk load of one view: rows in any order and any number, which become visible all at once, while reads and
+/// streaming writes go on. One thread at a time calls it.
+///
+/// Rows are collected up to a stated memory, sorted, and spilled as sorted runs; at the end the runs are merged into files
+/// of sorted keys that RocksDB takes over by moving them. The commit time is taken when the backfill begins, because it is
+/// part of every key; the rows are known from the publication on (`docs/decisions/0002-backfill-publication.md`).
+public final class Backfill {
+    private let store: Store
+    private let view: OpenView
+    private let commit: Timestamp
+    private var batch: RowBatch
+    private let runBytes: Int
+    private let spiller = RunSpiller()
+    private var runs = 0
+    private var isFinished = false
+    /// Rows, deletions and retractions so far.
+    public private(set) var count = 0
+
+    init(_ store: Store, _ view: OpenView) throws(WhenceError) {
+        self.store = store
+        self.view = view
+        commit = try store.committer.exclusively { [store] last throws(WhenceError) in
+            let commit = store.committer.nextTime(after: last)
+            store.state.withLock { $0.backfills[commit] = .some(nil) }
+            return commit
+        }.time
+        batch = Backfill.emptyBatch(view)
+        // Two runs at a time, one growing and one being sorted, each with its sort keys beside it.
+        runBytes = max(1 << 20, min(store.options.backfillBytes / 3, Limits.batchBytes))
+    }
+
+    deinit {
+        if !isFinished { abandon() }
+    }
+
+    private static func emptyBatch(_ view: OpenView) -> RowBatch {
+        RowBatch(view.stored, defaultDelay: view.stored.definition.availabilityDelay)
+    }
+
+    /// The batch to append the next rows to; ask for it again before each row.
+    ///
+    /// A row that does not state its availability is available at its event time plus the view's declared delay.
+    public func rows() throws(WhenceError) -> RowBatch {
+        if batch.byteCount >= runBytes || batch.count >= Limits.batchRows - 1 { try spill() }
+        return batch
+    }
+
+    private func spill() throws(WhenceError) {
+        count += batch.count
+        try spiller.spill(batch.buffer, batch.layout, to: "\(store.directory.temporary)/run-\(commit.microseconds)-\(runs)")
+        runs += 1
+        batch = Backfill.emptyBatch(view)
+    }
+
+    /// Makes all rows visible at once. After this the backfill is over, whether it succeeds or throws.
+    public func publish() throws(WhenceError) -> Commit {
+        precondition(!isFinished, "a backfill is published once")
+        defer { abandon() }
+        let files: [String]
+        if runs == 0 {
+            count += batch.count
+            var buffer = batch.buffer
+            try buffer.sortAndMerge(batch.layout)
+            files = try writeFiles(buffer)
+        } else {
+            if batch.count > 0 { try spill() }
+            files = try mergeRuns(try spiller.finish())
+        }
+        return try store.publish(files, commit, view)
+    }
+
+    /// Gives up what is not published, and removes its files.
+    private func abandon() {
+        isFinished = true
+        _ = try? spiller.finish()
+        store.state.withLock { state in
+            if let published = state.backfills[commit], published == nil { state.backfills[commit] = nil }
+        }
+        let directory = store.directory.temporary
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        where name.hasPrefix("run-\(commit.microseconds)-") || name.hasPrefix("sst-\(commit.microseconds)-") {
+            try? FileManager.default.removeItem(atPath: "\(directory)/\(name)")
+        }
+    }
+
+    // MARK: Files
+
+    private func writer(_ part: Int) -> SortedFileWriter {
+        SortedFileWriter("\(store.directory.temporary)/sst-\(commit.microseconds)-\(part)", StorageOptions.view(store.options))
+    }
+
+    /// Files from one run that is in memory, by several threads.
+    private func writeFiles(_ buffer: VersionBuffer) throws(WhenceError) -> [String] {
+        let parts = buffer.count < 10_000 ? 1 : store.options.threads
+        let files = Slots<[String]>(parts)
+        try inParallel(parts, threads: parts) { part throws(WhenceError) in
+            var writer = self.writer(part)
+            let bytes = unsafe buffer.bytes.span.bytes
+            for entry in buffer.entries[(buffer.count * part / parts)..<(buffer.count * (part + 1) / parts)] {
+                try writer.put(bytes.extracting(entry.key), bytes.extracting(entry.row), commit)
+            }
+            files[part] = try writer.finish()
+        }
+        return files.values.flatMap { $0 }
+    }
+
+    /// Files from runs on disk: the key space is cut into as many ranges as there are threads, each merged by one.
+    private func mergeRuns(_ runs: [RunFile]) throws(WhenceError) -> [String] {
+        let samples = runs.flatMap { $0.index.map(\.key) }.sorted { $0.lexicographicallyPrecedes($1) }
+        let parts = store.options.threads
+        // A cut stands before all versions of an entity, so that those of one event time stay together.
+        let cuts = (1..<parts).map { Array(samples[samples.count * $0 / parts].dropLast(VersionKey.timesBytes)) }
+        let files = Slots<[String]>(parts)
+        try inParallel(parts, threads: parts) { part throws(WhenceError) in
+            var merge = try RunMerge(
+                runs, from: part == 0 ? nil : cuts[part - 1], to: part == parts - 1 ? nil : cuts[part], layout: batch.layout)
+            var writer = self.writer(part)
+            while let entry = try merge.next() {
+                let bytes = merge.bytes
+                let span = unsafe bytes.span.bytes
+                try writer.put(span.extracting(entry.key), span.extracting(entry.row), commit)
+            }
+            files[part] = try writer.finish()
+        }
+        return files.values.flatMap { $0 }
+    }
+}
+
+extension Store {
+    /// Begins a bulk load of `view`; see `Backfill`.
+    public func backfill(_ view: String) throws(WhenceError) -> Backfill {
+        try checkWritable()
+        return try Backfill(self, try self.view(view))
+    }
+
+    /// Takes finished files into the store and makes them visible, in one step.
+    fileprivate func publish(_ files: [String], _ commit: Timestamp, _ view: OpenView) throws(WhenceError) -> Commit {
+        guard !files.isEmpty else { return Commit(time: lastCommit) }
+        return try committer.exclusively { [self] last throws(WhenceError) in
+            let published = committer.nextTime(after: last)
+            // The record first: without the files it says nothing, and the files never stand without it.
+            var batch = WriteBatch()
+            batch.put(Records.publication(commit), Records.bytes(published), in: records)
+            batch.put(Records.lastCommit, Records.bytes(published), in: records)
+            try storage(at: "backfill of view '\(view.name)'") { () throws(RocksDBError) in
+                try database.write(batch, sync: true)
+                try database.ingest(files, into: view.family)
+            }
+            state.withLock { $0.backfills[commit] = .some(published) }
+            cache.removeAll(view: view.id)
+            return published
+        }
+    }
+}
