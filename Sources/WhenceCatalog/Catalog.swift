@@ -65,7 +65,9 @@ public struct Catalog: Sendable {
                 throw refuse("\(path.text) has no numbering")
             }
             guard let entity = entities[view.entity] else { throw refuse("\(path.text) has no entity '\(view.entity)'") }
-            if let other = viewNames.updateValue(path.name, forKey: id) { throw refuse("the views '\(other)' and '\(path.name)' share id \(id)") }
+            if let other = viewNames.updateValue(path.name, forKey: id) {
+                throw refuse("the views '\(other)' and '\(path.name)' share id \(id)")
+            }
             var schemas: [Schema] = []
             for entry in all {
                 guard let numbering = entry.numbering, numbering.viewID == id else { throw refuse("\(path.text) has two ids") }

@@ -73,7 +73,8 @@ struct Planner {
         }
         for feature in view.features where entity.joinKeys.contains(where: { $0.name == feature.name }) {
             throw refuse(
-                path.appending("feature \(feature.name)"), "'\(feature.name)' is a join key of the entity '\(entity.name)', and cannot be a feature too",
+                path.appending("feature \(feature.name)"),
+                "'\(feature.name)' is a join key of the entity '\(entity.name)', and cannot be a feature too",
                 hint: "join keys are kept with every row; use another name for a feature with the same values")
         }
         for key in entity.joinKeys where key.name == view.eventTime.column {
@@ -81,7 +82,9 @@ struct Planner {
         }
         guard let stored = catalog.views[view.name] else {
             lastID += 1
-            let fields = view.features.enumerated().map { SchemaField(id: UInt32($0.offset) + 1, name: $0.element.name, type: $0.element.type) }
+            let fields = view.features.enumerated().map { index, feature in
+                SchemaField(id: UInt32(index) + 1, name: feature.name, type: feature.type)
+            }
             let schema = Schema(id: 1, fields: fields)
             views[view.name] = StoredView(definition: view, entity: entity, id: lastID, version: 1, earlier: [], current: schema)
             return add(
