@@ -110,6 +110,14 @@ struct CatalogTests {
                 == "the stored catalog is damaged: view weather has a version 2 where version 1 should be")
         #expect(refuses(all.filter { $0.name != "airport" })?.contains("view weather has no entity 'airport'") == true)
         #expect(refuses(all + all.filter { $0.name == "base" })?.contains("service base has a version 1 where version 2 should be") == true)
+        // A feature id that changes hands would make rows read as what they are not.
+        let weather = try #require(catalog.versions(kind: .view, name: "weather").last)
+        let text = String(decoding: weather.json, as: UTF8.self)
+        let swapped = text.replacing(#"{"id":1,"name":"temp""#, with: #"{"id":2,"name":"temp""#)
+            .replacing(#"{"id":2,"name":"humid""#, with: #"{"id":1,"name":"humid""#)
+        #expect(swapped != text)
+        let forged = try CatalogEntry(decoding: Array(swapped.utf8))
+        #expect(refuses(all.filter { $0 != weather } + [forged])?.contains("for two features") == true)
         let other = try Catalog().applying(
             "entities: [{name: e, join_keys: [{name: k, type: int64}]}]\nviews: [{name: v, entity: e, features: [{name: f, type: bool}]}]")
         #expect(refuses(all + other.allEntries)?.contains("share id 1") == true)

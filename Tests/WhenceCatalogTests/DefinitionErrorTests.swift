@@ -125,6 +125,7 @@ struct DefinitionErrorTests {
         Mistake(
             "an alias", "entities: &all\n  - {name: a, join_keys: [{name: k, type: bool}]}\nviews: *all", at: "flights.yaml:3:8",
             says: "'*all' is a YAML alias"),
+        Mistake("an explicit key", "views:\n  - ? name\n    : v", at: "flights.yaml:2:5", says: "'? ' starts an explicit key"),
         Mistake("an anchor", "views: &all []", at: "flights.yaml:1:8", says: "a YAML anchor is set here"),
         Mistake(
             "deep nesting", "views: " + String(repeating: "[", count: 40) + String(repeating: "]", count: 40), at: "flights.yaml:1:23",
@@ -218,9 +219,9 @@ struct DefinitionErrorTests {
     @Test("a few lines that stand for billions of values are refused at once", .timeLimit(.minutes(1)))
     func aliasBomb() {
         var yaml = "a0: &a0 [x]\n"
-        for level in 1...40 { yaml += "a\(level): &a\(level) {? [*a\(level - 1), *a\(level - 1)] : x}\n" }
+        for level in 1...40 { yaml += "a\(level): &a\(level) {[*a\(level - 1), *a\(level - 1)]: x}\n" }
         let error = refusal { () throws(WhenceError) in _ = try Definitions.parse(yaml: yaml, file: "bomb.yaml") }
-        #expect(error?.place == "bomb.yaml:2:13")
+        #expect(error?.place == "bomb.yaml:2:11")
         #expect(error?.hint == "write the value out where it is needed")
     }
 
@@ -244,6 +245,27 @@ struct DefinitionErrorTests {
         arguments: ["\u{0}", "views: \u{1}", "%YAML 9.9\n---\nviews: []", "views: !!binary x"])
     func oddText(yaml: String) {
         #expect(refusal { () throws(WhenceError) in _ = try Definitions.parse(yaml: yaml, file: "odd.yaml") }?.code == .invalidDefinition)
+    }
+
+    @Test("a definition that could not be read back is not written: every part has its limit")
+    func limits() {
+        let long = String(repeating: "x", count: CatalogLimits.descriptionBytes)
+        func error(_ view: FeatureView) -> WhenceError? {
+            refusal { () throws(WhenceError) in _ = try Catalog().plan(Definitions(views: [view])) }
+        }
+        let feature = Feature(name: "f", type: .bool)
+        #expect(
+            error(FeatureView(name: "v", entity: "e", features: [feature], description: long + "x"))?.message
+                == "4097 bytes of description are more than the limit of 4096")
+        let tags = Dictionary(uniqueKeysWithValues: (0...CatalogLimits.tags).map { ("t\($0)", "") })
+        #expect(
+            error(FeatureView(name: "v", entity: "e", features: [feature], tags: tags))?.message == "65 tags are more than the limit of 64")
+        let many = (0..<Limits.featuresPerView).map { Feature(name: "f\($0)", type: .bool, description: long) }
+        let huge = error(FeatureView(name: "v", entity: "e", features: many))
+        #expect(huge?.code == .limitExceeded)
+        #expect(huge?.message.contains("bytes of definition are more than the limit of 8388608") == true)
+        #expect(
+            error(FeatureView(name: "v", entity: "e", features: many + [feature]))?.message == "a view has 1 to 4096 features, not 4097")
     }
 
     @Test("definitions that a program states are checked like those of a file")

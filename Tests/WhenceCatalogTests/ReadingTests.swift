@@ -75,6 +75,22 @@ struct ReadingTests {
         #expect(definitions.views.first?.tags == ["level": "1", "null_is": "null"])
     }
 
+    @Test("prose may have the characters of anchors, aliases and keys")
+    func prose() throws {
+        let yaml = """
+            entities:
+              - name: e
+                description: |
+                  *Late*? Rain & wind -> delay. See R&D, *not* &c.
+                  Why? Because: ask 'a' & *b*
+                owner: "? who knows"
+                join_keys: [{ name: k, type: int64 }]
+            """
+        let definitions = try Definitions.parse(yaml: yaml, file: "prose.yaml")
+        #expect(definitions.entities.first?.description.hasPrefix("*Late*? Rain & wind") == true)
+        #expect(definitions.entities.first?.owner == "? who knows")
+    }
+
     @Test("select takes a list, a star or nothing; a prefix may be empty; a delay may be 0")
     func shortForms() throws {
         let yaml = """

@@ -17,7 +17,7 @@ struct DefinitionReader {
                 .limitExceeded, "a file of definitions has at most \(CatalogLimits.fileBytes) bytes, not \(yaml.utf8.count)", place: file,
                 hint: "split it; several files can be given at once")
         }
-        try AliasSearch.refuseAliases(in: yaml, file: file)
+        try YAMLScreening.screen(yaml, file: file)
         let roots: [Node]
         let parser: Parser
         do {
