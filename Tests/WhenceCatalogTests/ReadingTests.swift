@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import WhenceCatalog
 import WhenceCore
@@ -45,6 +46,16 @@ struct ReadingTests {
             file: "one.yaml")
         try all.merge(try Definitions.parse(yaml: "entities: [{name: c, join_keys: [{name: k, type: bytes}]}]", file: "two.yaml"))
         #expect(all.entities.map(\.name) == ["a", "b", "c"])
+    }
+
+    @Test("the example of the format page says what the page says of it")
+    func formatPage() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let page = try String(contentsOf: root.appending(path: "Formats/definitions.md"), encoding: .utf8)
+        let yaml = try #require(page.split(separator: "```").first { $0.hasPrefix("yaml\n") }).dropFirst(5)
+        let service = try Catalog().applying(String(yaml)).resolve(service: "departure_delay")
+        #expect(service.joinColumns.map(\.name) == ["origin", "dest"])
+        #expect(service.outputNames == ["origin_temp", "origin_humid", "dest_temp"])
     }
 
     @Test("what is defined in two files is refused, with both places")
