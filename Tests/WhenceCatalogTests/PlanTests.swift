@@ -172,6 +172,31 @@ struct PlanTests {
         #expect(plan.change(.service, "departure_delay")?.effect == .compatible)
     }
 
+    @Test("a removal is refused for every service that reads the feature, and other changes are not blamed")
+    func blame() throws {
+        let catalog = try Flights.catalog().applying("services: [{name: base, features: [{view: planes, select: [seats]}]}]")
+        let plan = try catalog.plan(
+            """
+            views:
+              - { name: weather, entity: airport, features: [{ name: temp, type: int32 }, { name: humid, type: float64 }, { name: wind, type: bool }] }
+              - { name: planes, entity: plane, features: [{ name: year, type: int32 }] }
+            """)
+        #expect(plan.change(.view, "weather")?.effect == .needsBackfill)
+        let planes = try #require(plan.change(.view, "planes"))
+        #expect(planes.effect == .refused)
+        #expect(planes.reason.contains("the service 'base' would no longer resolve"))
+        #expect(planes.reason.contains("the service 'departure_delay' would no longer resolve"))
+    }
+
+    @Test("a change to a service that breaks one which includes it is refused")
+    func breaksIncluder() throws {
+        let catalog = try Flights.catalog()
+        let plan = try catalog.plan("services: [{name: base, features: [{view: weather, prefix: origin_}]}]")
+        let change = try #require(plan.change(.service, "base"))
+        #expect(change.effect == .refused)
+        #expect(change.reason.contains("the service 'departure_delay' would no longer resolve: the output 'origin_humid' is there twice"))
+    }
+
     @Test("a feature that services only read with all others may go")
     func removalUnderAll() throws {
         let wide = Flights.yaml("      - name: seats\n", "      - { name: year, type: int32 }\n      - name: seats\n")
