@@ -65,13 +65,22 @@ public struct Catalog: Sendable {
                 throw refuse("\(path.text) has no numbering")
             }
             guard let entity = entities[view.entity] else { throw refuse("\(path.text) has no entity '\(view.entity)'") }
-            if let other = viewNames.updateValue(path.name, forKey: id) { throw refuse("the views '\(other)' and '\(path.name)' share id \(id)") }
+            if let other = viewNames.updateValue(path.name, forKey: id) {
+                throw refuse("the views '\(other)' and '\(path.name)' share id \(id)")
+            }
             var schemas: [Schema] = []
+            var fields: [UInt32: SchemaField] = [:]
             for entry in all {
                 guard let numbering = entry.numbering, numbering.viewID == id else { throw refuse("\(path.text) has two ids") }
                 if numbering.schema == schemas.last { continue }
                 guard numbering.schema.id == schemas.count + 1 else {
                     throw refuse("\(path.text) has a schema \(numbering.schema.id) where schema \(schemas.count + 1) should be")
+                }
+                for field in numbering.schema.fields {
+                    let before = fields.updateValue(field, forKey: field.id) ?? field
+                    guard before.name == field.name, before.type == field.type || before.type.widens(to: field.type) else {
+                        throw refuse("\(path.text) has a feature id \(field.id) for two features")
+                    }
                 }
                 schemas.append(numbering.schema)
             }
@@ -102,6 +111,9 @@ public struct Catalog: Sendable {
         guard let view = views[name] else { throw notFound(.view, name) }
         return view
     }
+
+    /// The view with that id, or nil.
+    public func view(id: UInt32) -> StoredView? { views.values.first { $0.id == id } }
 
     /// The entity of that name. Throws `notFound`, with the nearest name and what there is.
     public func entity(named name: String) throws(WhenceError) -> StoredEntity {

@@ -18,6 +18,8 @@ public enum CatalogLimits {
     public static let selectionsPerService = 1024
     /// Features that a service reads, with those of the services that it includes.
     public static let featuresPerService = 16_384
-    /// Size of one stored entry, in bytes.
-    public static let entryBytes = 64 << 20
+    /// Size of the canonical JSON of one definition, in bytes.
+    public static let definitionBytes = 8 << 20
+    /// Size of one stored entry, in bytes: a definition, and the numbers of a view with as many features as there may be.
+    public static let entryBytes = 16 << 20
 }

@@ -15,6 +15,7 @@ extension Definitions {
             case .view(let view): try check(view, path)
             case .service(let service): try check(service, path)
             }
+            try check(count: definition.json.canonical.count, atMost: CatalogLimits.definitionBytes, "bytes of definition", path)
         }
     }
 

@@ -45,13 +45,13 @@ public struct CatalogPlan: Sendable {
     }
 
     /// The plan for programs, as one line of JSON with sorted members: `base_version`, `is_empty`, `has_refusals` and
-    /// `needs_backfill` (0 or 1), and `changes` with `kind`, `name`, `effect`, `details` and `reason`.
+    /// `needs_backfill`, and `changes` with `kind`, `name`, `effect`, `details` and `reason`.
     public func json() -> String {
         var members = JSONMembers()
         members.put("base_version", baseVersion)
-        members.put("is_empty", isEmpty ? 1 : 0)
-        members.put("has_refusals", hasRefusals ? 1 : 0)
-        members.put("needs_backfill", needsBackfill ? 1 : 0)
+        members.put("is_empty", .truth(isEmpty))
+        members.put("has_refusals", .truth(hasRefusals))
+        members.put("needs_backfill", .truth(needsBackfill))
         members.put(
             "changes",
             changes.map { change in
@@ -73,7 +73,7 @@ extension CatalogPlan: Encodable {
         case changes
     }
 
-    /// Writes what `json()` writes, with truth values as such.
+    /// Writes what `json()` writes.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(baseVersion, forKey: .baseVersion)

@@ -73,7 +73,8 @@ struct Planner {
         }
         for feature in view.features where entity.joinKeys.contains(where: { $0.name == feature.name }) {
             throw refuse(
-                path.appending("feature \(feature.name)"), "'\(feature.name)' is a join key of the entity '\(entity.name)', and cannot be a feature too",
+                path.appending("feature \(feature.name)"),
+                "'\(feature.name)' is a join key of the entity '\(entity.name)', and cannot be a feature too",
                 hint: "join keys are kept with every row; use another name for a feature with the same values")
         }
         for key in entity.joinKeys where key.name == view.eventTime.column {
@@ -81,7 +82,9 @@ struct Planner {
         }
         guard let stored = catalog.views[view.name] else {
             lastID += 1
-            let fields = view.features.enumerated().map { SchemaField(id: UInt32($0.offset) + 1, name: $0.element.name, type: $0.element.type) }
+            let fields = view.features.enumerated().map { index, feature in
+                SchemaField(id: UInt32(index) + 1, name: feature.name, type: feature.type)
+            }
             let schema = Schema(id: 1, fields: fields)
             views[view.name] = StoredView(definition: view, entity: entity, id: lastID, version: 1, earlier: [], current: schema)
             return add(
@@ -135,17 +138,26 @@ struct Planner {
     }
 
     private mutating func refuse(whatBreaks service: FeatureService, with error: WhenceError) {
-        var reached: Set<DefinitionPath> = []
+        var reached: [String: FeatureService] = [:]
         reach(from: service, &reached)
-        let suspects = changes.indices.filter {
-            changes[$0].effect != .unchanged && reached.contains(DefinitionPath(changes[$0].kind, changes[$0].name))
+        let selections = reached.values.flatMap(\.selections)
+        // Only a service that is given, or a view whose features come or go, can be the cause.
+        let suspects = changes.indices.filter { at in
+            let change = changes[at]
+            switch change.kind {
+            case .entity: return false
+            case .service: return change.effect != .unchanged && reached[change.name] != nil
+            case .view:
+                guard let before = catalog.views[change.name], let after = views[change.name] else { return false }
+                return Set(before.currentSchema.fields.map(\.name)) != Set(after.currentSchema.fields.map(\.name))
+                    && selections.contains { $0.view == change.name }
+            }
         }
-        // Where a feature goes that the service selects by name, that view is the cause; else all that changed below may be.
+        // Where a feature goes that is selected by name, that view is the cause, and the others are not.
         let culprits = suspects.filter { at in
-            guard changes[at].kind == .view, let view = views[changes[at].name] else { return false }
-            return service.selections.contains { selection in
-                selection.view == view.definition.name
-                    && (selection.features ?? []).contains { view.currentSchema.index(of: $0) == nil }
+            guard changes[at].kind == .view, let fields = views[changes[at].name]?.currentSchema else { return false }
+            return selections.contains { selection in
+                selection.view == changes[at].name && (selection.features ?? []).contains { fields.index(of: $0) == nil }
             }
         }
         for at in culprits.isEmpty ? suspects : culprits {
@@ -155,9 +167,9 @@ struct Planner {
         }
     }
 
-    private func reach(from service: FeatureService, _ reached: inout Set<DefinitionPath>) {
-        guard reached.insert(DefinitionPath(.service, service.name)).inserted else { return }
-        for selection in service.selections { reached.insert(DefinitionPath(.view, selection.view)) }
+    /// Collects `service` and every service that it includes, directly or not.
+    private func reach(from service: FeatureService, _ reached: inout [String: FeatureService]) {
+        guard reached.updateValue(service, forKey: service.name) == nil else { return }
         for name in service.includes {
             if let included = services[name] { reach(from: included, &reached) }
         }

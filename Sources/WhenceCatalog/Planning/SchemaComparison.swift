@@ -40,9 +40,10 @@ struct SchemaComparison {
                 difference.change("\(arrow) (widened; old rows stay readable)")
             } else {
                 difference.change(arrow)
+                let free = SchemaComparison.freeName(feature, everNames.union(view.features.map(\.name)))
                 refusals.append(
                     "feature \(feature.name) cannot become \(feature.type.name), because stored values of \(field.type.name) are not "
-                        + "all values of it; add a feature with a new name, such as '\(SchemaComparison.freeName(feature, everNames))', and backfill it")
+                        + "all values of it; add a feature with a new name, such as '\(free)', and backfill it")
             }
         }
         let newNames = Set(view.features.map(\.name))

@@ -17,7 +17,7 @@ struct DefinitionReader {
                 .limitExceeded, "a file of definitions has at most \(CatalogLimits.fileBytes) bytes, not \(yaml.utf8.count)", place: file,
                 hint: "split it; several files can be given at once")
         }
-        try AliasSearch.refuseAliases(in: yaml, file: file)
+        try YAMLScreening.screen(yaml, file: file)
         let roots: [Node]
         let parser: Parser
         do {
@@ -236,7 +236,8 @@ struct DefinitionReader {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
             .composer(let context, let problem, let mark, _):
             let before = context.map { "\($0.text), started at line \($0.mark.line): " } ?? ""
-            return refuse("this is not YAML: \(before)\(problem)", mark, hint: "check the indentation, and quote text with ': ' or '#' in it")
+            return refuse(
+                "this is not YAML: \(before)\(problem)", mark, hint: "check the indentation, and quote text with ': ' or '#' in it")
         case .duplicatedKeysInMapping(let duplicates, let context):
             return refuse("the key '\(duplicates.first ?? "")' is given twice in one map", context.mark, hint: "keep one of them")
         case .reader(let problem, let offset, _, _):

@@ -6,7 +6,8 @@ enum NearestName {
         var best: (distance: Int, name: String)?
         for candidate in candidates where candidate != name {
             let other = Array(candidate.utf8.prefix(256))
-            let allowed = max(1, min(wanted.count, other.count) / 3)
+            // Among the shortest names everything is near, and a guess says nothing.
+            let allowed = min(wanted.count, other.count) / 3
             guard abs(wanted.count - other.count) <= allowed else { continue }
             let distance = edits(from: wanted, to: other)
             if distance <= allowed, distance < best?.distance ?? .max { best = (distance, candidate) }

@@ -65,12 +65,15 @@ extension Catalog {
         let latest = try service(named: String(text[..<at]))
         let digits = text[text.index(after: at)...]
         guard let number = Int(digits), number >= 1, digits.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else {
-            throw WhenceError(.invalidArgument, "'\(digits)' is no version of a service", hint: "write NAME@VERSION, as in \(latest.definition.name)@1")
+            throw WhenceError(
+                .invalidArgument, "'\(digits)' is no version of a service",
+                hint: "write NAME@VERSION, as in \(latest.definition.name)@1")
         }
         let all = versions(kind: .service, name: latest.definition.name)
         guard number <= all.count, case .service(let service) = all[number - 1].definition else {
             throw WhenceError(
-                .notFound, "the service '\(latest.definition.name)' has no version \(number)", hint: "its latest version is \(latest.version)")
+                .notFound, "the service '\(latest.definition.name)' has no version \(number)",
+                hint: "its latest version is \(latest.version)")
         }
         return StoredService(definition: service, version: number)
     }

@@ -63,7 +63,8 @@ struct ServiceResolver {
     private mutating func add(_ selection: FeatureSelection, _ path: DefinitionPath) throws(WhenceError) {
         guard let view = views[selection.view] else {
             throw refuse(
-                path, "there is no view '\(selection.view)'", hint: NearestName.hint(for: selection.view, among: views.keys, called: "views"))
+                path, "there is no view '\(selection.view)'",
+                hint: NearestName.hint(for: selection.view, among: views.keys, called: "views"))
         }
         let keys = view.entity.joinKeys.map(\.name)
         for key in selection.joinColumns.keys.sorted() where !keys.contains(key) {
@@ -73,7 +74,9 @@ struct ServiceResolver {
         }
         let columns = keys.map { selection.joinColumns[$0] ?? $0 }
         guard Set(columns).count == columns.count else {
-            throw refuse(path, "one column would hold two join keys of '\(view.entity.name)'", hint: "the join columns are \(columns.joined(separator: ", "))")
+            throw refuse(
+                path, "one column would hold two join keys of '\(view.entity.name)'",
+                hint: "the join columns are \(columns.joined(separator: ", "))")
         }
         joinColumns.formUnion(columns)
         var features: [ResolvedFeature] = []

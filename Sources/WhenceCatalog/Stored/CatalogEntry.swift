@@ -45,7 +45,8 @@ public struct CatalogEntry: Sendable, Hashable {
     /// they are not canonical JSON, when the hash is not that of the definition, or when the parts contradict one another.
     public init(decoding bytes: [UInt8]) throws(WhenceError) {
         guard bytes.count <= CatalogLimits.entryBytes else {
-            throw WhenceError(.corruption, "a catalog entry of \(bytes.count) bytes is longer than the limit of \(CatalogLimits.entryBytes)")
+            throw WhenceError(
+                .corruption, "a catalog entry of \(bytes.count) bytes is longer than the limit of \(CatalogLimits.entryBytes)")
         }
         var object = try JSONObject(try JSONReader.read(bytes), "the frame")
         let format = try object.count("format", from: 0)

@@ -4,6 +4,8 @@ enum JSONValue: Equatable, Sendable {
     case integer(Int64)
     case array([JSONValue])
     case object([String: JSONValue])
+    /// Only in what is printed for programs; stored entries have no truth values, and the reader knows none.
+    case truth(Bool)
 
     /// The canonical text: members sorted by the bytes of their names, no white space, UTF-8, and no escapes but those
     /// that JSON needs (`Formats/catalog.md`).
@@ -17,6 +19,7 @@ enum JSONValue: Equatable, Sendable {
         switch self {
         case .string(let text): JSONValue.append(text, to: &out)
         case .integer(let number): out += String(number).utf8
+        case .truth(let flag): out += (flag ? "true" : "false").utf8
         case .array(let elements):
             out.append(0x5B)
             for (index, element) in elements.enumerated() {
