@@ -136,12 +136,6 @@ import Foundation
         unsafe valid[row] = 1
     }
 
-    /// Appends rows without a value until there are `count`.
-    public func extend(to count: Int) {
-        while capacity < count { grow() }
-        self.count = max(self.count, count)
-    }
-
     /// Whether row `row` has a value.
     @inlinable public func isSet(_ row: Int) -> Bool {
         precondition(row >= 0 && row < count)

@@ -19,17 +19,6 @@ import Foundation
         states = ColumnBuffer(zeros: count)
     }
 
-    /// Forgets all values, so that the same columns can be filled again.
-    public func reset() {
-        for builder in builders {
-            builder.truncate(to: 0)
-            builder.extend(to: count)
-        }
-        eventTimes?.truncate(to: 0)
-        eventTimes?.extend(to: count)
-        unsafe memset(states.start, 0, count)
-    }
-
     /// Whether row `row` of target `target` has a value; for columns that are still being filled.
     @inlinable public func isValid(_ row: Int, _ target: Int) -> Bool {
         precondition(row >= 0 && row < count)

@@ -108,7 +108,8 @@ struct SortedKeys {
         return unsafe first.bytes.withUnsafeBytes { left in
             unsafe second.bytes.withUnsafeBytes { right in
                 let order = unsafe memcmp(
-                    left.baseAddress.unsafelyUnwrapped + x.lowerBound, right.baseAddress.unsafelyUnwrapped + y.lowerBound, min(x.count, y.count))
+                    left.baseAddress.unsafelyUnwrapped + x.lowerBound, right.baseAddress.unsafelyUnwrapped + y.lowerBound,
+                    min(x.count, y.count))
                 return order != 0 ? Int(order) : x.count - y.count
             }
         }

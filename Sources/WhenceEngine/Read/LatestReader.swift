@@ -6,13 +6,14 @@ import WhenceCore
 /// One thread at a time; make one for each thread and keep it.
 public final class LatestReader {
     /// The values of the last read: a row for each entity, a column for each feature.
-    public let columns: ProjectedColumns
+    public private(set) var columns: ProjectedColumns
     private let store: Store
     private let view: OpenView
     private let walk: VersionWalk
     private let projection: RowProjection
     private var sink: DecodingSink
     private var cursor: Cursor
+    private let withEventTimes: Bool
     private var target = SeekKey()
 
     init(_ store: Store, _ view: OpenView, _ targets: [RowProjection.Target], capacity: Int, withEventTimes: Bool) {
@@ -25,6 +26,13 @@ public final class LatestReader {
         columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
         sink = DecodingSink(RowDecoder(projection, into: columns))
         cursor = store.database.makeCursor(view.family)
+        self.withEventTimes = withEventTimes
+    }
+
+    /// Makes new columns of `capacity` rows for the next reads.
+    func renew(capacity: Int) {
+        columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
+        sink = DecodingSink(RowDecoder(projection, into: columns))
     }
 
     /// Reads the latest values of `entity` into row `row` of `columns`.

@@ -101,6 +101,13 @@ private final class ScanCursor {
             isBegun = true
             cursor.seekToFirst()
         }
+        return try advance(&cursor, from: from, to: to, visibility, place: place, body)
+    }
+
+    @inline(__always) private func advance(
+        _ cursor: inout Cursor, from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String,
+        _ body: (RawSpan, Bool, Timestamp, RowHeader, RawSpan, Timestamp) throws(WhenceError) -> Void
+    ) throws(WhenceError) -> Bool {
         var isNew = false
         while cursor.isValid {
             var isFound = false

@@ -23,9 +23,10 @@ struct SortedFileWriter: ~Copyable {
             writer = try storage(at: path) { () throws(RocksDBError) in try SSTWriter(path: path, options: options) }
             finished.append(path)
         }
-        key.removeAll(keepingCapacity: true)
-        unsafe versionKey.extracting(0..<(versionKey.byteCount - 8)).withUnsafeBytes { unsafe key.append(contentsOf: $0) }
-        VersionKey.append(VersionKey.code(commit), to: &key)
+        self.key.removeAll(keepingCapacity: true)
+        unsafe versionKey.extracting(0..<(versionKey.byteCount - 8)).withUnsafeBytes { unsafe self.key.append(contentsOf: $0) }
+        VersionKey.append(VersionKey.code(commit), to: &self.key)
+        let key = key
         do throws(RocksDBError) {
             unsafe try writer?.put(key.span.bytes, row)
         } catch {

@@ -1,0 +1,178 @@
+import RocksDB
+import Synchronization
+import WhenceCatalog
+import WhenceCore
+
+/// What retention removed from one view, or would remove.
+public struct RetentionReport: Sendable {
+    public let view: String
+    /// History before this is gone; reads before it are refused from now on.
+    public let horizon: Timestamp
+    public var versionsSeen = 0
+    public var versionsRemoved = 0
+    /// Bytes of the removed keys and rows, before compression.
+    public var bytesRemoved = 0
+}
+
+extension Store {
+    /// Removes the history of `view` that no read at `horizon` or later can reach, whatever its `known_at` and whether as served:
+    /// of each entity the newest version at or before the horizon stays, and what it takes to answer under older pins.
+    ///
+    /// - Parameter horizon: nil for the present less the view's declared retention.
+    /// - Parameter dryRun: count, and remove nothing.
+    /// - Parameter progress: called now and then with the number of versions seen.
+    public func retain(
+        _ view: String, horizon: Timestamp? = nil, dryRun: Bool = false, progress: (Int) -> Void = { _ in }
+    ) throws(WhenceError) -> RetentionReport {
+        if !dryRun { try checkWritable() }
+        let open = try self.view(view)
+        let stated = if let horizon { horizon } else { try declaredHorizon(open) }
+        let horizon = max(stated, open.horizon)
+        guard horizon <= now else {
+            throw WhenceError(
+                .invalidTime, "the horizon \(horizon) is in the future", place: "view '\(view)'", hint: "name an instant that has passed")
+        }
+        if !dryRun { try setHorizon(horizon, of: open) }
+        var report = RetentionReport(view: view, horizon: horizon)
+        var frontier = RetentionFrontier(open, horizon: horizon)
+        var batch = WriteBatch()
+        var cursor = database.makeCursor(open.family, at: database.makeSnapshot(), fillCache: false)
+        cursor.seekToFirst()
+        while cursor.isValid {
+            do {
+                let key = cursor.key
+                let row = cursor.value
+                report.versionsSeen += 1
+                if try !frontier.keeps(key, row, publication: publication) {
+                    report.versionsRemoved += 1
+                    report.bytesRemoved += key.byteCount + row.byteCount
+                    if !dryRun { batch.delete(key, in: open.family) }
+                }
+            }
+            if batch.count >= 10_000 { try write(&batch, open) }
+            if report.versionsSeen % 100_000 == 0 { progress(report.versionsSeen) }
+            cursor.next()
+        }
+        try storage(at: "view '\(view)'") { () throws(RocksDBError) in try cursor.check() }
+        if !dryRun {
+            try write(&batch, open)
+            try forgetOldIdempotencyKeys()
+            cache.removeAll(view: open.id)
+            if report.versionsRemoved > 0 { try compact(view) }
+        }
+        return report
+    }
+
+    private func declaredHorizon(_ view: OpenView) throws(WhenceError) -> Timestamp {
+        guard let retention = view.stored.definition.retention else {
+            throw WhenceError(
+                .invalidArgument, "the view declares no retention", place: "view '\(view.name)'",
+                hint: "add 'retention: 400d' to its definition, or name a horizon with --before")
+        }
+        return now.advanced(by: .zero - retention)
+    }
+
+    /// The horizon first: a read that the removal would cut short is refused before anything is removed.
+    private func setHorizon(_ horizon: Timestamp, of view: OpenView) throws(WhenceError) {
+        try committer.exclusively { [self] last throws(WhenceError) in
+            var batch = WriteBatch()
+            batch.put(Records.horizon(view.id), Records.bytes(horizon), in: records)
+            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.write(batch, sync: true) }
+            state.withLock { $0.views[view.name] = OpenView(view.stored, view.family, horizon: horizon) }
+            return last
+        }
+    }
+
+    private func write(_ batch: inout WriteBatch, _ view: OpenView) throws(WhenceError) {
+        guard batch.count > 0 else { return }
+        do throws(RocksDBError) {
+            try database.write(batch, sync: true)
+        } catch {
+            throw WhenceError(error, place: "view '\(view.name)'")
+        }
+        batch.clear()
+    }
+
+    /// Replies to writes that are older than a week are no longer kept: a client does not retry for so long.
+    private func forgetOldIdempotencyKeys() throws(WhenceError) {
+        let limit = now.advanced(by: .seconds(-7 * 86_400))
+        var batch = WriteBatch()
+        var old: [[UInt8]] = []
+        try database.forEach(Records.idempotencyPrefix, in: records) { key, value throws(WhenceError) in
+            if try Records.time(value) < limit { old.append(key) }
+        }
+        for key in old { unsafe batch.delete(key.span.bytes, in: records) }
+        do throws(RocksDBError) {
+            try database.write(batch, sync: true)
+        } catch {
+            throw WhenceError(error, place: "records")
+        }
+    }
+}
+
+/// Decides, version after version in the order of the store, which ones a read at T >= horizon can still reach.
+///
+/// For each feature it knows the least time from which on, whatever is known then, newer versions at or before the horizon
+/// answer for it for good. A version that became known no earlier than that for all it carries is out of reach.
+struct RetentionFrontier {
+    private let view: OpenView
+    private let horizon: Timestamp
+    private var entity: [UInt8] = []
+    /// For each feature id the least publication time of a version that answers for it; absent where there is none yet.
+    private var answered: [UInt32: Timestamp] = [:]
+    /// The same for a tombstone, which answers for everything.
+    private var ended = Timestamp.distantFuture
+    /// The event time of a retraction that was met last: what it retracts answers for nothing.
+    private var retracted: Timestamp?
+
+    init(_ view: OpenView, horizon: Timestamp) {
+        self.view = view
+        self.horizon = horizon
+    }
+
+    mutating func keeps(_ key: RawSpan, _ row: RawSpan, publication: (Timestamp) -> Timestamp) throws(WhenceError) -> Bool {
+        guard key.byteCount > VersionKey.timesBytes else { throw RowHeader.damagedKey("view '\(view.name)'") }
+        let span = key.extracting(0..<(key.byteCount - VersionKey.timesBytes))
+        let current = entity
+        let isSame = unsafe span.byteCount == current.count && span.starts(with: current.span.bytes)
+        if !isSame {
+            entity = unsafe span.withUnsafeBytes { unsafe Array($0) }
+            answered.removeAll(keepingCapacity: true)
+            ended = .distantFuture
+            retracted = nil
+        }
+        let eventTime = VersionKey.eventTime(key)
+        if eventTime > horizon { return true }
+        let header = try RowHeader(row)
+        let commit = VersionKey.commitTime(key)
+        let known = publication(commit)
+        if known >= ended { return false }
+        // A version that serving sees only after the horizon answers for nothing at the horizon.
+        let answers = retracted != eventTime && (header.availability ?? commit) <= horizon
+        switch header.kind {
+        case .deletion:
+            if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
+            if answers { ended = min(ended, known) }
+        case .retraction:
+            if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
+            retracted = eventTime
+        case .row:
+            let layout = try view.layout(header.schemaID)
+            let body = try RowBody(row, header: header, layout)
+            let carried = layout.schema.fields.enumerated().filter { body.place(of: $0.offset) != .absent }.map(\.element)
+            // What stands over a deletion or a retraction ends, or hides, what it does not carry as well.
+            let matters = header.isOverDeletion || header.isOverRetraction ? view.stored.currentSchema.fields : carried
+            if isAnswered(matters, from: known) { return false }
+            if answers {
+                for field in carried { answered[field.id] = min(answered[field.id] ?? .distantFuture, known) }
+                if header.isOverDeletion { ended = min(ended, known) }
+            }
+            if header.isOverRetraction { retracted = eventTime }
+        }
+        return true
+    }
+
+    private func isAnswered(_ fields: [SchemaField], from known: Timestamp) -> Bool {
+        fields.allSatisfy { field in (answered[field.id] ?? .distantFuture) <= known }
+    }
+}

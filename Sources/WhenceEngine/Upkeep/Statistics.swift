@@ -1,0 +1,87 @@
+import RocksDB
+import Synchronization
+import WhenceCatalog
+import WhenceCore
+
+/// What a store holds and how it stands.
+public struct StoreStatistics: Sendable {
+    public struct View: Sendable {
+        public let name: String
+        /// Versions, as RocksDB estimates them.
+        public let versions: Int
+        public let files: Int
+        /// Bytes of the files, compressed.
+        public let fileBytes: Int
+        public let memtableBytes: Int
+        /// Bytes that compaction has yet to rewrite.
+        public let pendingCompactionBytes: Int
+        /// Files at each level, from level 0 on.
+        public let filesByLevel: [Int]
+        /// History before this has been removed; nil where none has.
+        public let horizon: Timestamp?
+    }
+
+    public let path: String
+    public let formatVersion: Int
+    public let catalogVersion: Int
+    /// Nil before the first commit.
+    public let lastCommit: Timestamp?
+    public let views: [View]
+    public let blockCacheUsedBytes: Int
+    public let blockCacheBytes: Int
+    public let latestCacheEntries: Int
+    public let latestCacheUsedBytes: Int
+    public let latestCacheHits: Int
+    public let latestCacheMisses: Int
+    /// Whether RocksDB has stopped writes because compaction does not keep up.
+    public let isWriteStopped: Bool
+    /// Errors of work in the background since the store was opened.
+    public let backgroundErrors: Int
+}
+
+extension Store {
+    /// The state of the store. Cheap, but not for every request.
+    public func statistics() -> StoreStatistics {
+        let files = Dictionary(grouping: database.files(), by: \.family)
+        let (views, catalogVersion) = state.withLock { ($0.views.values.sorted { $0.name < $1.name }, $0.catalog.version) }
+        let latest = cache.statistics
+        let blocks = database.blockCacheBytes
+        let last = lastCommit
+        return StoreStatistics(
+            path: directory.path, formatVersion: StoreDirectory.formatVersion, catalogVersion: catalogVersion,
+            lastCommit: last == .distantPast ? nil : last,
+            views: views.map { view in
+                let own = files[view.family.name] ?? []
+                let levels = (own.map(\.level).max() ?? 0) + 1
+                return StoreStatistics.View(
+                    name: view.name, versions: number("rocksdb.estimate-num-keys", view.family), files: own.count,
+                    fileBytes: own.reduce(0) { $0 + $1.byteCount }, memtableBytes: number("rocksdb.cur-size-all-mem-tables", view.family),
+                    pendingCompactionBytes: number("rocksdb.estimate-pending-compaction-bytes", view.family),
+                    filesByLevel: (0..<levels).map { level in own.count { $0.level == level } },
+                    horizon: view.horizon == .distantPast ? nil : view.horizon)
+            },
+            blockCacheUsedBytes: blocks.used, blockCacheBytes: blocks.capacity, latestCacheEntries: latest.entries,
+            latestCacheUsedBytes: latest.byteCount, latestCacheHits: latest.hits, latestCacheMisses: latest.misses,
+            isWriteStopped: number("rocksdb.is-write-stopped", records) != 0, backgroundErrors: number("rocksdb.background-errors", records)
+        )
+    }
+
+    private func number(_ property: String, _ family: ColumnFamily) -> Int {
+        database.number(property, of: family).flatMap { Int(exactly: $0) } ?? 0
+    }
+
+    /// Writes out the memtables of `view` and compacts all its files down to the bottommost level.
+    public func compact(_ view: String) throws(WhenceError) {
+        try checkWritable()
+        let open = try self.view(view)
+        try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.flush(open.family) }
+        database.compact(open.family)
+    }
+
+    /// Writes out the memtables of `view`.
+    public func flush(_ view: String) throws(WhenceError) {
+        try checkWritable()
+        let open = try self.view(view)
+        try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.flush(open.family) }
+    }
+}
