@@ -40,6 +40,9 @@ extension Timestamp: Comparable {
 extension Duration {
     /// Whole microseconds, rounded towards zero and held at the ends of the 64-bit range.
     @inlinable public var microseconds: Int64 {
+        // Beyond what 64 bits of microseconds hold, even `components` may have no room for the seconds.
+        if self >= .seconds(9_223_372_036_855) { return .max }
+        if self <= .seconds(-9_223_372_036_855) { return .min }
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, carry) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
@@ -81,8 +84,9 @@ extension Duration {
             if byte >= 0x30 && byte <= 0x39 {
                 if !unit.isEmpty { try add() }
                 let (scaled, overflow) = (digits ?? 0).multipliedReportingOverflow(by: 10)
-                if overflow || scaled > Int64.max - 10 { throw refuse() }
-                digits = scaled + Int64(byte - 0x30)
+                let (sum, carry) = scaled.addingReportingOverflow(Int64(byte - 0x30))
+                if overflow || carry { throw refuse() }
+                digits = sum
             } else {
                 unit.unicodeScalars.append(Unicode.Scalar(byte))
             }
