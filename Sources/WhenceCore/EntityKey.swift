@@ -76,14 +76,16 @@ public struct EntityKey: Hashable, Sendable {
     /// The values of the tuple. Throws `corruption` when the bytes are no tuple.
     public func values() throws(WhenceError) -> [KeyValue] { unsafe try EntityKey.values(of: bytes.span.bytes) }
 
-    /// The values of the tuple in `bytes`. Throws `corruption` when the bytes are no tuple.
+    /// The values of the tuple in `bytes`. Throws `corruption` when the bytes are no tuple, or not the one way to write it.
     public static func values(of bytes: RawSpan) throws(WhenceError) -> [KeyValue] {
         func refuse(_ why: String) -> WhenceError {
             WhenceError(.corruption, "these bytes are no entity key: \(why)", hint: "run 'whence admin verify'")
         }
         var values: [KeyValue] = []
         var at = 0
+        guard bytes.byteCount > 0 else { throw refuse("it is empty") }
         while at < bytes.byteCount {
+            guard values.count < Limits.joinKeys else { throw refuse("it has more than \(Limits.joinKeys) elements") }
             let code = bytes[at]
             at += 1
             switch code {
@@ -115,6 +117,7 @@ public struct EntityKey: Hashable, Sendable {
                     at += 1
                 }
                 let magnitude = isNegative ? ~bits : bits
+                guard length == (71 - magnitude.leadingZeroBitCount) / 8 else { throw refuse("an integer is longer than it need be") }
                 guard magnitude <= UInt64(Int64.max) + (isNegative ? 1 : 0) else { throw refuse("an integer is out of range") }
                 values.append(.int64(isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(magnitude)))
             case falseCode: values.append(.bool(false))
