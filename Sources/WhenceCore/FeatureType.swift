@@ -77,7 +77,7 @@ public enum FeatureType: Hashable, Sendable {
         }
         if text.hasSuffix(">") {
             if text.hasPrefix("vector<"), let dimension = Int(text.dropFirst(7).dropLast()),
-                dimension >= 1, dimension <= Limits.vectorDimension
+                dimension >= 1, dimension <= Limits.vectorDimension, text == FeatureType.vector(dimension: dimension).name
             {
                 self = .vector(dimension: dimension)
                 return
