@@ -89,7 +89,7 @@ import Foundation
     public func append(_ value: Value) throws(WhenceError) {
         if value == .null { return appendNull() }
         var raw: [UInt8] = []
-        guard try RowEncoder.append(value, as: type, to: &raw) else {
+        guard try FieldBytes.append(value, as: type, to: &raw) else {
             throw WhenceError(.invalidValue, "a column of \(type.name) cannot hold \(value)")
         }
         unsafe append(raw: raw.span.bytes)
@@ -221,12 +221,13 @@ import Foundation
         for row in 0..<count {
             let raw = unsafe bytes(of: row)
             if let width = scalar.width {
+                guard raw.count % width == 0 else { throw RowHeader.corrupt("a list is cut short") }
                 for offset in Swift.stride(from: 0, to: raw.count, by: width) {
                     let element = unsafe UnsafeRawBufferPointer(rebasing: raw[offset..<(offset + width)])
                     elements.append(raw: unsafe element.bytes)
                 }
-            } else if raw.count > 0 {
-                try ListOfStrings.forEach(unsafe raw.bytes) { (element) throws(WhenceError) in elements.append(raw: element) }
+            } else if unsafe valid[row] != 0 {
+                try FieldBytes.forEachElement(ofList: unsafe raw.bytes) { (element) throws(WhenceError) in elements.append(raw: element) }
             }
             guard elements.count <= Int(Int32.max) else {
                 throw WhenceError(

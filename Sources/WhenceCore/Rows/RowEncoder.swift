@@ -73,7 +73,7 @@ public struct RowEncoder: ~Copyable {
         let type = layout.schema.fields[field].type
         if value == .null { return setNull(field) }
         var raw: [UInt8] = []
-        guard try RowEncoder.append(value, as: type, to: &raw) else {
+        guard try FieldBytes.append(value, as: type, to: &raw) else {
             throw WhenceError(
                 .invalidValue, "feature '\(layout.schema.fields[field].name)' is \(type.name), and this value is not: \(value)")
         }
@@ -83,47 +83,6 @@ public struct RowEncoder: ~Copyable {
                 hint: "keep large objects elsewhere and store a reference")
         }
         unsafe set(field, raw: raw.span.bytes)
-    }
-
-    /// Appends `value` in the row's own form; false when it is not of that type.
-    static func append(_ value: Value, as type: FeatureType, to raw: inout [UInt8]) throws(WhenceError) -> Bool {
-        func put<T: FixedWidthInteger>(_ number: T) {
-            unsafe withUnsafeBytes(of: number.littleEndian) { unsafe raw.append(contentsOf: $0) }
-        }
-        switch (type, value) {
-        case (.scalar(.bool), .bool(let flag)): raw.append(flag ? 1 : 0)
-        case (.scalar(.int32), .int32(let number)): put(number)
-        case (.scalar(.int64), .int64(let number)): put(number)
-        case (.scalar(.float32), .float32(let number)): put(number.bitPattern)
-        case (.scalar(.float64), .float64(let number)): put(number.bitPattern)
-        case (.scalar(.timestamp), .timestamp(let time)): put(time.microseconds)
-        case (.scalar(.string), .string(let text)): raw.append(contentsOf: text.utf8)
-        case (.scalar(.bytes), .bytes(let bytes)): raw.append(contentsOf: bytes)
-        case (.vector(let dimension), .vector(let elements)):
-            guard elements.count == dimension else { return false }
-            for element in elements { put(element.bitPattern) }
-        case (.list(let scalar), .list(let elements)):
-            if scalar.width == nil {
-                put(UInt32(elements.count))
-                let table = raw.count
-                for _ in elements { put(UInt32(0)) }
-                let data = raw.count
-                for (index, element) in elements.enumerated() {
-                    guard try append(element, as: .scalar(scalar), to: &raw) else { return false }
-                    guard raw.count - data <= Limits.rowBytes else {
-                        throw WhenceError(.limitExceeded, "a list has more than \(Limits.rowBytes) bytes")
-                    }
-                    let end = UInt32(raw.count - data)
-                    for byte in 0..<4 { raw[table + index * 4 + byte] = UInt8(truncatingIfNeeded: end >> (8 * UInt32(byte))) }
-                }
-            } else {
-                for element in elements {
-                    guard try append(element, as: .scalar(scalar), to: &raw) else { return false }
-                }
-            }
-        default: return false
-        }
-        return true
     }
 
     /// Lays the carried fields of an encoded row of the same schema over what is set so far.
