@@ -5,7 +5,7 @@
 /// commit at or before K.
 public enum VersionKey {
     /// Bytes that the two times take at the end of every key.
-    public static let timesBytes = 16
+    @inlinable public static var timesBytes: Int { 16 }
 
     /// A time as it stands in a key, still in the machine's byte order.
     @inlinable public static func code(_ time: Timestamp) -> UInt64 { ~(UInt64(bitPattern: time.microseconds) ^ (1 << 63)) }

@@ -26,20 +26,21 @@ public struct RowHeader: Equatable, Sendable {
     /// Where the bitmaps, or the fixed section, begin.
     public var bodyOffset: Int
 
-    @usableFromInline static let kindMask: UInt8 = 0b11
-    @usableFromInline static let availabilityFlag: UInt8 = 1 << 2
-    @usableFromInline static let sparseFlag: UInt8 = 1 << 3
-    @usableFromInline static let nullsFlag: UInt8 = 1 << 4
-    @usableFromInline static let overDeletionFlag: UInt8 = 1 << 5
-    @usableFromInline static let overRetractionFlag: UInt8 = 1 << 6
-    @usableFromInline static let reservedFlag: UInt8 = 1 << 7
+    // Computed, so that other rooms see a number and not a variable of this one.
+    @inlinable static var kindMask: UInt8 { 0b11 }
+    @inlinable static var availabilityFlag: UInt8 { 1 << 2 }
+    @inlinable static var sparseFlag: UInt8 { 1 << 3 }
+    @inlinable static var nullsFlag: UInt8 { 1 << 4 }
+    @inlinable static var overDeletionFlag: UInt8 { 1 << 5 }
+    @inlinable static var overRetractionFlag: UInt8 { 1 << 6 }
+    @inlinable static var reservedFlag: UInt8 { 1 << 7 }
     /// Bytes of the longest header: flags, availability time, a schema id of five bytes.
     static let longest = 14
 
     /// Decodes the header of `row`. Throws `corruption` or `unknownFormat`; reads nothing past the end.
     ///
     /// Cost: a few instructions at the caller for a row whose schema id is below 128, a call for everything else.
-    @inlinable public init(_ row: RawSpan) throws(WhenceError) {
+    @inlinable @inline(__always) public init(_ row: RawSpan) throws(WhenceError) {
         let count = row.byteCount
         if count >= 2 {
             let first = row[0]
