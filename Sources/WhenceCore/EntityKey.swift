@@ -49,12 +49,12 @@ public struct EntityKey: Hashable, Sendable {
     @inlinable public static func append(_ number: Int64, to out: inout [UInt8]) {
         let magnitude = number.magnitude
         let length = (71 - magnitude.leadingZeroBitCount) / 8
-        out.append(number < 0 ? 0x14 &- UInt8(length) : 0x14 &+ UInt8(length))
-        let bits = number < 0 ? ~magnitude : magnitude
-        var shift = (length - 1) * 8
-        while shift >= 0 {
-            out.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
-            shift -= 8
+        let code = number < 0 ? 0x14 &- UInt8(length) : 0x14 &+ UInt8(length)
+        // The bytes that count are moved to the front; a shift by all 64 bits gives the empty integer.
+        let bits = (number < 0 ? ~magnitude : magnitude) << UInt64(64 - 8 * length)
+        let (high, low) = (UInt64(code) << 56 | bits >> 8, bits << 56)
+        unsafe withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) {
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: $0.baseAddress, count: 1 + length))
         }
     }
 
@@ -66,9 +66,15 @@ public struct EntityKey: Hashable, Sendable {
 
     private static func append(escaping raw: RawSpan, code: UInt8, to out: inout [UInt8]) {
         out.append(code)
-        for index in 0..<raw.byteCount {
-            out.append(raw[index])
-            if raw[index] == 0 { out.append(0xFF) }
+        unsafe raw.withUnsafeBytes { bytes in
+            // Runs without a zero are copied whole: zeros are rare in keys.
+            var start = 0
+            while let zero = unsafe bytes[start...].firstIndex(of: 0) {
+                unsafe out.append(contentsOf: bytes[start...zero])
+                out.append(0xFF)
+                start = zero + 1
+            }
+            unsafe out.append(contentsOf: bytes[start...])
         }
         out.append(0)
     }

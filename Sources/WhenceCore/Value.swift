@@ -12,6 +12,12 @@ public enum Value: Sendable, Hashable {
     case vector([Float])
     case list([Value])
 
+    /// The value as an error message can show it.
+    var excerpt: String {
+        let text = Array("\(self)".utf8)
+        return unsafe String(clipping: text.span.bytes)
+    }
+
     /// Equality to the bit: two NaNs of the same bits are equal, and 0.0 and -0.0 are not; nor are two strings of
     /// different UTF-8 that Unicode calls equivalent.
     public func isIdentical(to other: Value) -> Bool {

@@ -15,17 +15,7 @@ public enum VersionKey {
 
     /// Appends the two times to an entity key that is already in `out`.
     @inlinable public static func appendTimes(event: Timestamp, commit: Timestamp, to out: inout [UInt8]) {
-        append(code(event), to: &out)
-        append(code(commit), to: &out)
-    }
-
-    @inlinable static func append(_ code: UInt64, to out: inout [UInt8]) {
-        var shift: UInt64 = 56
-        while true {
-            out.append(UInt8(truncatingIfNeeded: code >> shift))
-            if shift == 0 { return }
-            shift -= 8
-        }
+        unsafe withUnsafeBytes(of: (code(event).bigEndian, code(commit).bigEndian)) { unsafe out.append(contentsOf: $0) }
     }
 
     /// The event time in a whole key. The key must be longer than 16 bytes.

@@ -90,7 +90,7 @@ import Foundation
         if value == .null { return appendNull() }
         var raw: [UInt8] = []
         guard try FieldBytes.append(value, as: type, to: &raw) else {
-            throw WhenceError(.invalidValue, "a column of \(type.name) cannot hold \(value)")
+            throw WhenceError(.invalidValue, "a column of \(type.name) cannot hold \(value.excerpt)")
         }
         unsafe append(raw: raw.span.bytes)
     }

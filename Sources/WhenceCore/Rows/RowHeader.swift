@@ -132,19 +132,35 @@ public struct RowHeader: Equatable, Sendable {
 
     /// Appends the encoded header.
     public func append(to out: inout [UInt8]) {
-        out.append(flags)
+        unsafe withUnsafeTemporaryAllocation(byteCount: RowHeader.longest, alignment: 1) { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe write(to: start)
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: start, count: byteCount))
+        }
+    }
+
+    /// Bytes of the encoded header.
+    var byteCount: Int {
+        // A schema id takes seven bits a byte.
+        1 + (availability == nil ? 0 : 8) + (kind == .row ? (38 - (schemaID | 1).leadingZeroBitCount) / 7 : 0)
+    }
+
+    /// Writes the encoded header to `target`, where there is room for `byteCount` bytes.
+    func write(to target: UnsafeMutableRawPointer) {
+        unsafe target.storeBytes(of: flags, as: UInt8.self)
+        var at = 1
         if let availability {
-            let bits = UInt64(bitPattern: availability.microseconds)
-            for shift in stride(from: UInt64(0), to: 64, by: 8) { out.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+            unsafe target.storeBytes(of: availability.microseconds.littleEndian, toByteOffset: 1, as: Int64.self)
+            at = 9
         }
-        if kind == .row {
-            var id = schemaID
-            while id >= 0x80 {
-                out.append(UInt8(truncatingIfNeeded: id) | 0x80)
-                id >>= 7
-            }
-            out.append(UInt8(id))
+        guard kind == .row else { return }
+        var id = schemaID
+        while id >= 0x80 {
+            unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: id) | 0x80, toByteOffset: at, as: UInt8.self)
+            id >>= 7
+            at += 1
         }
+        unsafe target.storeBytes(of: UInt8(id), toByteOffset: at, as: UInt8.self)
     }
 
     /// The first byte.
