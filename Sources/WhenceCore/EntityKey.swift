@@ -53,8 +53,13 @@ public struct EntityKey: Hashable, Sendable {
         // The bytes that count are moved to the front; a shift by all 64 bits gives the empty integer.
         let bits = (number < 0 ? ~magnitude : magnitude) << UInt64(64 - 8 * length)
         let (high, low) = (UInt64(code) << 56 | bits >> 8, bits << 56)
-        unsafe withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) {
-            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: $0.baseAddress, count: 1 + length))
+        out.append(addingCapacity: 16) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes.storeBytes(of: high.bigEndian, as: UInt64.self)
+                unsafe bytes.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+                count = 1 + length
+            }
         }
     }
 
@@ -65,18 +70,30 @@ public struct EntityKey: Hashable, Sendable {
     public static func append(bytes: RawSpan, to out: inout [UInt8]) { append(escaping: bytes, code: bytesCode, to: &out) }
 
     private static func append(escaping raw: RawSpan, code: UInt8, to out: inout [UInt8]) {
-        out.append(code)
-        unsafe raw.withUnsafeBytes { bytes in
-            // Runs without a zero are copied whole: zeros are rare in keys.
-            var start = 0
-            while let zero = unsafe bytes[start...].firstIndex(of: 0) {
-                unsafe out.append(contentsOf: bytes[start...zero])
-                out.append(0xFF)
-                start = zero + 1
+        var zeros = 0
+        for index in 0..<raw.byteCount { zeros += raw[index] == 0 ? 1 : 0 }
+        let total = raw.byteCount + zeros + 2
+        out.append(addingCapacity: total) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes[0] = code
+                var at = 1
+                if zeros == 0 {
+                    unsafe raw.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[1...]).copyMemory(from: $0) }
+                    at += raw.byteCount
+                } else {
+                    for index in 0..<raw.byteCount {
+                        unsafe bytes[at] = raw[index]
+                        at += 1
+                        guard raw[index] == 0 else { continue }
+                        unsafe bytes[at] = 0xFF
+                        at += 1
+                    }
+                }
+                unsafe bytes[at] = 0
+                count = total
             }
-            unsafe out.append(contentsOf: bytes[start...])
         }
-        out.append(0)
     }
 
     /// The values of the tuple. Throws `corruption` when the bytes are no tuple.

@@ -15,7 +15,15 @@ public enum VersionKey {
 
     /// Appends the two times to an entity key that is already in `out`.
     @inlinable public static func appendTimes(event: Timestamp, commit: Timestamp, to out: inout [UInt8]) {
-        unsafe withUnsafeBytes(of: (code(event).bigEndian, code(commit).bigEndian)) { unsafe out.append(contentsOf: $0) }
+        let (event, commit) = (code(event).bigEndian, code(commit).bigEndian)
+        out.append(addingCapacity: timesBytes) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes.storeBytes(of: event, as: UInt64.self)
+                unsafe bytes.storeBytes(of: commit, toByteOffset: 8, as: UInt64.self)
+                count = timesBytes
+            }
+        }
     }
 
     /// The event time in a whole key. The key must be longer than 16 bytes.

@@ -226,8 +226,17 @@
                 hint: "keep large objects elsewhere and store a reference")
         }
         unsafe header.write(to: body - headerBytes)
-        unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: body - headerBytes, count: headerBytes + length))
-        if variableBytes > 0 { appendVariable(variableBytes, to: &out) }
+        let front = unsafe UnsafeRawBufferPointer(start: body - headerBytes, count: headerBytes + length)
+        out.append(addingCapacity: total) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let row = UnsafeMutableRawBufferPointer(buffer)
+                unsafe row.copyMemory(from: front)
+                if variableBytes > 0 {
+                    unsafe putVariable(UnsafeMutableRawBufferPointer(rebasing: row[front.count...]), variableBytes)
+                }
+                count = total
+            }
+        }
     }
 
     /// Writes the bitmaps, and the fixed section of the fields that are present, to the loose row. Returns their length.
@@ -275,16 +284,19 @@
         return (at, end)
     }
 
-    private borrowing func appendVariable(_ byteCount: Int, to out: inout [UInt8]) {
-        if isVariableInOrder && variable.count == byteCount {
-            out.append(contentsOf: variable)
-            return
-        }
-        for field in 0..<memory.fieldCount where unsafe memory.states[field] == State.value {
-            let index = unsafe Int(memory.places[field].variableIndex)
-            guard index >= 0 else { continue }
-            let part = unsafe memory.parts[index]
-            out.append(contentsOf: variable[part.start..<(part.start + part.count)])
+    /// Copies the variable-length fields, `byteCount` bytes in all, one behind the other to `target`.
+    private borrowing func putVariable(_ target: UnsafeMutableRawBufferPointer, _ byteCount: Int) {
+        unsafe variable.withUnsafeBytes { source in
+            if isVariableInOrder && source.count == byteCount { return unsafe target.copyMemory(from: source) }
+            var at = 0
+            for field in 0..<memory.fieldCount where unsafe memory.states[field] == State.value {
+                let index = unsafe Int(memory.places[field].variableIndex)
+                guard index >= 0 else { continue }
+                let part = unsafe memory.parts[index]
+                unsafe UnsafeMutableRawBufferPointer(rebasing: target[at...])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[part.start..<(part.start + part.count)]))
+                at += part.count
+            }
         }
     }
 
