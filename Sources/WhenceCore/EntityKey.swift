@@ -49,12 +49,17 @@ public struct EntityKey: Hashable, Sendable {
     @inlinable public static func append(_ number: Int64, to out: inout [UInt8]) {
         let magnitude = number.magnitude
         let length = (71 - magnitude.leadingZeroBitCount) / 8
-        out.append(number < 0 ? 0x14 &- UInt8(length) : 0x14 &+ UInt8(length))
-        let bits = number < 0 ? ~magnitude : magnitude
-        var shift = (length - 1) * 8
-        while shift >= 0 {
-            out.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
-            shift -= 8
+        let code = number < 0 ? 0x14 &- UInt8(length) : 0x14 &+ UInt8(length)
+        // The bytes that count are moved to the front; a shift by all 64 bits gives the empty integer.
+        let bits = (number < 0 ? ~magnitude : magnitude) << UInt64(64 - 8 * length)
+        let (high, low) = (UInt64(code) << 56 | bits >> 8, bits << 56)
+        out.append(addingCapacity: 16) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes.storeBytes(of: high.bigEndian, as: UInt64.self)
+                unsafe bytes.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
+                count = 1 + length
+            }
         }
     }
 
@@ -65,25 +70,45 @@ public struct EntityKey: Hashable, Sendable {
     public static func append(bytes: RawSpan, to out: inout [UInt8]) { append(escaping: bytes, code: bytesCode, to: &out) }
 
     private static func append(escaping raw: RawSpan, code: UInt8, to out: inout [UInt8]) {
-        out.append(code)
-        for index in 0..<raw.byteCount {
-            out.append(raw[index])
-            if raw[index] == 0 { out.append(0xFF) }
+        var zeros = 0
+        for index in 0..<raw.byteCount { zeros += raw[index] == 0 ? 1 : 0 }
+        let total = raw.byteCount + zeros + 2
+        out.append(addingCapacity: total) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes[0] = code
+                var at = 1
+                if zeros == 0 {
+                    unsafe raw.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[1...]).copyMemory(from: $0) }
+                    at += raw.byteCount
+                } else {
+                    for index in 0..<raw.byteCount {
+                        unsafe bytes[at] = raw[index]
+                        at += 1
+                        guard raw[index] == 0 else { continue }
+                        unsafe bytes[at] = 0xFF
+                        at += 1
+                    }
+                }
+                unsafe bytes[at] = 0
+                count = total
+            }
         }
-        out.append(0)
     }
 
     /// The values of the tuple. Throws `corruption` when the bytes are no tuple.
     public func values() throws(WhenceError) -> [KeyValue] { unsafe try EntityKey.values(of: bytes.span.bytes) }
 
-    /// The values of the tuple in `bytes`. Throws `corruption` when the bytes are no tuple.
+    /// The values of the tuple in `bytes`. Throws `corruption` when the bytes are no tuple, or not the one way to write it.
     public static func values(of bytes: RawSpan) throws(WhenceError) -> [KeyValue] {
         func refuse(_ why: String) -> WhenceError {
             WhenceError(.corruption, "these bytes are no entity key: \(why)", hint: "run 'whence admin verify'")
         }
         var values: [KeyValue] = []
         var at = 0
+        guard bytes.byteCount > 0 else { throw refuse("it is empty") }
         while at < bytes.byteCount {
+            guard values.count < Limits.joinKeys else { throw refuse("it has more than \(Limits.joinKeys) elements") }
             let code = bytes[at]
             at += 1
             switch code {
@@ -115,6 +140,7 @@ public struct EntityKey: Hashable, Sendable {
                     at += 1
                 }
                 let magnitude = isNegative ? ~bits : bits
+                guard length == (71 - magnitude.leadingZeroBitCount) / 8 else { throw refuse("an integer is longer than it need be") }
                 guard magnitude <= UInt64(Int64.max) + (isNegative ? 1 : 0) else { throw refuse("an integer is out of range") }
                 values.append(.int64(isNegative ? Int64(truncatingIfNeeded: 0 &- magnitude) : Int64(magnitude)))
             case falseCode: values.append(.bool(false))

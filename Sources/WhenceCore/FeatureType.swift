@@ -42,14 +42,14 @@ public enum FeatureType: Hashable, Sendable {
     /// A list of any length, without nulls inside.
     case list(ScalarType)
 
-    public static let bool = FeatureType.scalar(.bool)
-    public static let int32 = FeatureType.scalar(.int32)
-    public static let int64 = FeatureType.scalar(.int64)
-    public static let float32 = FeatureType.scalar(.float32)
-    public static let float64 = FeatureType.scalar(.float64)
-    public static let string = FeatureType.scalar(.string)
-    public static let bytes = FeatureType.scalar(.bytes)
-    public static let timestamp = FeatureType.scalar(.timestamp)
+    @inlinable public static var bool: FeatureType { FeatureType.scalar(.bool) }
+    @inlinable public static var int32: FeatureType { FeatureType.scalar(.int32) }
+    @inlinable public static var int64: FeatureType { FeatureType.scalar(.int64) }
+    @inlinable public static var float32: FeatureType { FeatureType.scalar(.float32) }
+    @inlinable public static var float64: FeatureType { FeatureType.scalar(.float64) }
+    @inlinable public static var string: FeatureType { FeatureType.scalar(.string) }
+    @inlinable public static var bytes: FeatureType { FeatureType.scalar(.bytes) }
+    @inlinable public static var timestamp: FeatureType { FeatureType.scalar(.timestamp) }
 
     /// Bytes that one value takes in a row, or nil where values differ in length.
     @inlinable public var width: Int? {
@@ -77,7 +77,7 @@ public enum FeatureType: Hashable, Sendable {
         }
         if text.hasSuffix(">") {
             if text.hasPrefix("vector<"), let dimension = Int(text.dropFirst(7).dropLast()),
-                dimension >= 1, dimension <= Limits.vectorDimension
+                dimension >= 1, dimension <= Limits.vectorDimension, text == FeatureType.vector(dimension: dimension).name
             {
                 self = .vector(dimension: dimension)
                 return

@@ -1,21 +1,23 @@
 /// Limits on everything that comes from outside, decided up front and checked before anything is allocated.
+///
+/// Computed, so that other rooms see numbers and not variables of this one.
 public enum Limits {
     /// Encoded size of one entity key, in bytes.
-    public static let entityKeyBytes = 1024
+    @inlinable public static var entityKeyBytes: Int { 1024 }
     /// Join keys in a composite entity key.
-    public static let joinKeys = 8
+    @inlinable public static var joinKeys: Int { 8 }
     /// Size of one feature value, in bytes.
-    public static let valueBytes = 1 << 20
+    @inlinable public static var valueBytes: Int { 1 << 20 }
     /// Encoded size of one row, in bytes.
-    public static let rowBytes = 4 << 20
+    @inlinable public static var rowBytes: Int { 4 << 20 }
     /// Features in one view.
-    public static let featuresPerView = 4096
+    @inlinable public static var featuresPerView: Int { 4096 }
     /// Elements of a fixed-size vector.
-    public static let vectorDimension = 16_384
+    @inlinable public static var vectorDimension: Int { 16_384 }
     /// Length of a name (view, feature, service, entity), in bytes.
-    public static let nameBytes = 128
+    @inlinable public static var nameBytes: Int { 128 }
     /// Rows in one batch of writes.
-    public static let batchRows = 1 << 20
+    @inlinable public static var batchRows: Int { 1 << 20 }
     /// Bytes in one batch of writes, keys and rows together.
-    public static let batchBytes = 256 << 20
+    @inlinable public static var batchBytes: Int { 256 << 20 }
 }

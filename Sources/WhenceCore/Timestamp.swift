@@ -6,13 +6,13 @@ public struct Timestamp: Hashable, Sendable {
     @inlinable public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// The earliest instant a writer may state: 0001-01-01T00:00:00Z.
-    public static let earliest = Timestamp(microseconds: -62_135_596_800_000_000)
+    @inlinable public static var earliest: Timestamp { Timestamp(microseconds: -62_135_596_800_000_000) }
     /// The latest instant a writer may state: 9999-12-31T23:59:59.999999Z.
-    public static let latest = Timestamp(microseconds: 253_402_300_799_999_999)
+    @inlinable public static var latest: Timestamp { Timestamp(microseconds: 253_402_300_799_999_999) }
     /// Before everything that a writer may state.
-    public static let distantPast = Timestamp(microseconds: .min)
+    @inlinable public static var distantPast: Timestamp { Timestamp(microseconds: .min) }
     /// After everything that a writer may state; as `known_at` it means "all that is committed".
-    public static let distantFuture = Timestamp(microseconds: .max)
+    @inlinable public static var distantFuture: Timestamp { Timestamp(microseconds: .max) }
 
     /// Whether a writer may state this instant.
     @inlinable public var isInRange: Bool { self >= .earliest && self <= .latest }
@@ -40,6 +40,9 @@ extension Timestamp: Comparable {
 extension Duration {
     /// Whole microseconds, rounded towards zero and held at the ends of the 64-bit range.
     @inlinable public var microseconds: Int64 {
+        // Beyond what 64 bits of microseconds hold, even `components` may have no room for the seconds.
+        if self >= .seconds(9_223_372_036_855) { return .max }
+        if self <= .seconds(-9_223_372_036_855) { return .min }
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         let (sum, carry) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
@@ -81,8 +84,9 @@ extension Duration {
             if byte >= 0x30 && byte <= 0x39 {
                 if !unit.isEmpty { try add() }
                 let (scaled, overflow) = (digits ?? 0).multipliedReportingOverflow(by: 10)
-                if overflow || scaled > Int64.max - 10 { throw refuse() }
-                digits = scaled + Int64(byte - 0x30)
+                let (sum, carry) = scaled.addingReportingOverflow(Int64(byte - 0x30))
+                if overflow || carry { throw refuse() }
+                digits = sum
             } else {
                 unit.unicodeScalars.append(Unicode.Scalar(byte))
             }

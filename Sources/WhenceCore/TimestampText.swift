@@ -149,10 +149,9 @@ extension Timestamp {
 }
 
 extension Timestamp: CustomStringConvertible {
-    /// RFC 3339 in UTC: `2013-01-01T05:00:00Z`, with a fraction of six digits only where there is one.
+    /// RFC 3339 in UTC: `2013-01-01T05:00:00Z`, with a fraction of six digits only where there is one. An instant that no
+    /// writer may state has a signed year where four digits are too few, or a name of its own at the ends.
     public var description: String {
-        if self == .distantFuture { return "distant-future" }
-        if self == .distantPast { return "distant-past" }
         var utf8: [UInt8] = []
         appendText(to: &utf8)
         return String(decoding: utf8, as: UTF8.self)
@@ -160,9 +159,15 @@ extension Timestamp: CustomStringConvertible {
 
     /// Appends `description` to `utf8`, without making a string.
     public func appendText(to utf8: inout [UInt8]) {
-        let daysSince = microseconds >= 0 ? microseconds / 86_400_000_000 : -((86_399_999_999 - microseconds) / 86_400_000_000)
+        if self == .distantFuture { return utf8.append(contentsOf: "distant-future".utf8) }
+        if self == .distantPast { return utf8.append(contentsOf: "distant-past".utf8) }
+        // Rounded down without leaving 64 bits, whatever the instant: quotient and remainder are corrected, not the input.
+        var (daysSince, rest) = microseconds.quotientAndRemainder(dividingBy: 86_400_000_000)
+        if rest < 0 {
+            daysSince -= 1
+            rest += 86_400_000_000
+        }
         let (year, month, day) = Civil.date(days: daysSince)
-        let rest = microseconds - daysSince * 86_400_000_000
         func put(_ value: Int64, _ width: Int) {
             var scale: Int64 = 1
             for _ in 1..<width { scale *= 10 }
@@ -171,7 +176,12 @@ extension Timestamp: CustomStringConvertible {
                 scale /= 10
             }
         }
-        put(year, 4)
+        if year < 0 || year > 9999 {
+            utf8.append(year < 0 ? 0x2D : 0x2B)
+            put(abs(year), abs(year) > 99_999 ? 6 : 5)
+        } else {
+            put(year, 4)
+        }
         utf8.append(0x2D)
         put(month, 2)
         utf8.append(0x2D)

@@ -5,7 +5,7 @@
 /// commit at or before K.
 public enum VersionKey {
     /// Bytes that the two times take at the end of every key.
-    public static let timesBytes = 16
+    @inlinable public static var timesBytes: Int { 16 }
 
     /// A time as it stands in a key, still in the machine's byte order.
     @inlinable public static func code(_ time: Timestamp) -> UInt64 { ~(UInt64(bitPattern: time.microseconds) ^ (1 << 63)) }
@@ -15,16 +15,14 @@ public enum VersionKey {
 
     /// Appends the two times to an entity key that is already in `out`.
     @inlinable public static func appendTimes(event: Timestamp, commit: Timestamp, to out: inout [UInt8]) {
-        append(code(event), to: &out)
-        append(code(commit), to: &out)
-    }
-
-    @inlinable public static func append(_ code: UInt64, to out: inout [UInt8]) {
-        var shift: UInt64 = 56
-        while true {
-            out.append(UInt8(truncatingIfNeeded: code >> shift))
-            if shift == 0 { return }
-            shift -= 8
+        let (event, commit) = (code(event).bigEndian, code(commit).bigEndian)
+        out.append(addingCapacity: timesBytes) { span in
+            unsafe span.withUnsafeMutableBufferPointer { buffer, count in
+                let bytes = UnsafeMutableRawBufferPointer(buffer)
+                unsafe bytes.storeBytes(of: event, as: UInt64.self)
+                unsafe bytes.storeBytes(of: commit, toByteOffset: 8, as: UInt64.self)
+                count = timesBytes
+            }
         }
     }
 

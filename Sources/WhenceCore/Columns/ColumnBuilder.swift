@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Makes one column: either row after row with `append`, or by writing rows of a known number in any order with `set`.
 ///
@@ -7,16 +8,18 @@ import Foundation
 @safe public final class ColumnBuilder: @unchecked Sendable {
     public let type: FeatureType
     /// Rows so far.
-    public private(set) var count: Int
+    @inlinable public var count: Int { rowCount }
+    @usableFromInline var rowCount: Int
     /// Bytes that a row takes here: the value itself, or where its bytes are and how many.
     @usableFromInline let stride: Int
     @usableFromInline let isVariable: Bool
-    private var capacity: Int
+    @usableFromInline var capacity: Int
     @usableFromInline var values: UnsafeMutableRawPointer
     /// One byte a row: 1 where there is a value.
     @usableFromInline var valid: UnsafeMutablePointer<UInt8>
     private let ownArena = ByteArena()
-    private var arenas: [ByteArena] = []
+    /// Behind a lock, because the threads that fill rows may each bring theirs when they start.
+    private let arenas = Mutex<[ByteArena]>([])
 
     /// Where the bytes of one variable-length value are.
     @safe @usableFromInline struct Slot: BitwiseCopyable {
@@ -32,7 +35,7 @@ import Foundation
     /// A builder of `count` rows, all without a value until they are set; more can be appended.
     public init(_ type: FeatureType, count: Int = 0) {
         self.type = type
-        self.count = count
+        rowCount = count
         isVariable = type.width == nil
         stride = type.width ?? MemoryLayout<Slot>.stride
         capacity = max(16, count)
@@ -46,11 +49,11 @@ import Foundation
     }
 
     /// Keeps `arena` alive until the column is finished; call it before bytes of `arena` are set.
-    public func retain(_ arena: ByteArena) { arenas.append(arena) }
+    public func retain(_ arena: ByteArena) { arenas.withLock { $0.append(arena) } }
 
     // MARK: Row by row
 
-    private func grow() {
+    @usableFromInline func grow() {
         let larger = capacity * 2
         let newValues = unsafe ColumnBuffer.allocate(larger * stride)
         unsafe newValues.copyMemory(from: values, byteCount: count * stride)
@@ -64,24 +67,24 @@ import Foundation
     }
 
     /// Appends a row without a value.
-    public func appendNull() {
+    @inlinable public func appendNull() {
         if count == capacity { grow() }
-        count += 1
+        rowCount += 1
     }
 
     /// Appends a value of a fixed width.
-    public func append<T: BitwiseCopyable>(fixed value: T) {
+    @inlinable public func append<T: BitwiseCopyable>(fixed value: T) {
         precondition(MemoryLayout<T>.size == stride && !isVariable)
         if count == capacity { grow() }
         unsafe values.storeBytes(of: value, toByteOffset: count * stride, as: T.self)
         unsafe valid[count] = 1
-        count += 1
+        rowCount += 1
     }
 
     /// Appends a value in the row's own form (`Formats/rows.md`).
     public func append(raw bytes: RawSpan) {
         if count == capacity { grow() }
-        count += 1
+        rowCount += 1
         set(count - 1, raw: bytes, arena: ownArena)
     }
 
@@ -89,8 +92,8 @@ import Foundation
     public func append(_ value: Value) throws(WhenceError) {
         if value == .null { return appendNull() }
         var raw: [UInt8] = []
-        guard try RowEncoder.append(value, as: type, to: &raw) else {
-            throw WhenceError(.invalidValue, "a column of \(type.name) cannot hold \(value)")
+        guard try FieldBytes.append(value, as: type, to: &raw) else {
+            throw WhenceError(.invalidValue, "a column of \(type.name) cannot hold \(value.excerpt)")
         }
         unsafe append(raw: raw.span.bytes)
     }
@@ -99,9 +102,9 @@ import Foundation
     public func removeAll() {
         unsafe memset(values, 0, count * stride)
         unsafe memset(valid, 0, count)
-        count = 0
+        rowCount = 0
         ownArena.removeAll()
-        arenas.removeAll()
+        arenas.withLock { $0.removeAll() }
     }
 
     /// Forgets the rows from `count` on.
@@ -190,7 +193,7 @@ import Foundation
             unsafe free(valid)
             unsafe valid = ColumnBuffer.allocate(16).assumingMemoryBound(to: UInt8.self)
             capacity = 16
-            count = 0
+            rowCount = 0
         }
         removeAll()
         return column
@@ -241,12 +244,13 @@ import Foundation
         for row in 0..<count {
             let raw = unsafe bytes(of: row)
             if let width = scalar.width {
+                guard raw.count % width == 0 else { throw RowHeader.corrupt("a list is cut short") }
                 for offset in Swift.stride(from: 0, to: raw.count, by: width) {
                     let element = unsafe UnsafeRawBufferPointer(rebasing: raw[offset..<(offset + width)])
                     elements.append(raw: unsafe element.bytes)
                 }
-            } else if raw.count > 0 {
-                try ListOfStrings.forEach(unsafe raw.bytes) { (element) throws(WhenceError) in elements.append(raw: element) }
+            } else if unsafe valid[row] != 0 {
+                try FieldBytes.forEachElement(ofList: unsafe raw.bytes) { (element) throws(WhenceError) in elements.append(raw: element) }
             }
             guard elements.count <= Int(Int32.max) else {
                 throw WhenceError(

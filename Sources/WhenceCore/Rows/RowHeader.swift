@@ -26,16 +26,56 @@ public struct RowHeader: Equatable, Sendable {
     /// Where the bitmaps, or the fixed section, begin.
     public var bodyOffset: Int
 
-    static let kindMask: UInt8 = 0b11
-    static let availabilityFlag: UInt8 = 1 << 2
-    @usableFromInline static let sparseFlag: UInt8 = 1 << 3
-    @usableFromInline static let nullsFlag: UInt8 = 1 << 4
-    static let overDeletionFlag: UInt8 = 1 << 5
-    static let overRetractionFlag: UInt8 = 1 << 6
-    static let reservedFlag: UInt8 = 1 << 7
+    // Computed, so that other rooms see a number and not a variable of this one.
+    @inlinable static var kindMask: UInt8 { 0b11 }
+    @inlinable static var availabilityFlag: UInt8 { 1 << 2 }
+    @inlinable static var sparseFlag: UInt8 { 1 << 3 }
+    @inlinable static var nullsFlag: UInt8 { 1 << 4 }
+    @inlinable static var overDeletionFlag: UInt8 { 1 << 5 }
+    @inlinable static var overRetractionFlag: UInt8 { 1 << 6 }
+    @inlinable static var reservedFlag: UInt8 { 1 << 7 }
+    /// Bytes of the longest header: flags, availability time, a schema id of five bytes.
+    static let longest = 14
 
     /// Decodes the header of `row`. Throws `corruption` or `unknownFormat`; reads nothing past the end.
-    public init(_ row: RawSpan) throws(WhenceError) {
+    ///
+    /// Cost: a few instructions at the caller for a row whose schema id is below 128, a call for everything else.
+    @inlinable @inline(__always) public init(_ row: RawSpan) throws(WhenceError) {
+        let count = row.byteCount
+        if count >= 2 {
+            let first = row[0]
+            if first & (RowHeader.kindMask | RowHeader.availabilityFlag | RowHeader.reservedFlag) == 0, row[1] < 0x80 {
+                self.init(flags: first, availability: nil, schemaID: row[1], bodyOffset: 2)
+                return
+            }
+            if first & (RowHeader.kindMask | RowHeader.availabilityFlag | RowHeader.reservedFlag) == RowHeader.availabilityFlag,
+                count >= 10, row[9] < 0x80
+            {
+                self.init(flags: first, availability: RowHeader.availability(row), schemaID: row[9], bodyOffset: 10)
+                return
+            }
+        }
+        self = try RowHeader(anyForm: row)
+    }
+
+    /// A plain row with a schema id of one byte.
+    @inlinable init(flags: UInt8, availability: Timestamp?, schemaID: UInt8, bodyOffset: Int) {
+        kind = .row
+        isSparse = flags & RowHeader.sparseFlag != 0
+        hasNulls = flags & RowHeader.nullsFlag != 0
+        isOverDeletion = flags & RowHeader.overDeletionFlag != 0
+        isOverRetraction = flags & RowHeader.overRetractionFlag != 0
+        self.availability = availability
+        self.schemaID = UInt32(schemaID)
+        self.bodyOffset = bodyOffset
+    }
+
+    @inlinable static func availability(_ row: RawSpan) -> Timestamp {
+        Timestamp(microseconds: Int64(littleEndian: unsafe row.unsafeLoadUnaligned(fromByteOffset: 1, as: Int64.self)))
+    }
+
+    /// Decodes a header of any form.
+    @usableFromInline init(anyForm row: RawSpan) throws(WhenceError) {
         guard row.byteCount >= 1 else { throw RowHeader.corrupt("it is empty") }
         let first = row[0]
         guard first & RowHeader.reservedFlag == 0 else {
@@ -44,33 +84,38 @@ public struct RowHeader: Equatable, Sendable {
                 hint: "open the store with the version that wrote it, or a newer one")
         }
         guard let kind = VersionKind(rawValue: first & RowHeader.kindMask) else { throw RowHeader.corrupt("there is no kind 3") }
+        self.init(flags: first, availability: nil, schemaID: 0, bodyOffset: 1)
         self.kind = kind
-        isSparse = first & RowHeader.sparseFlag != 0
-        hasNulls = first & RowHeader.nullsFlag != 0
-        isOverDeletion = first & RowHeader.overDeletionFlag != 0
-        isOverRetraction = first & RowHeader.overRetractionFlag != 0
-        var at = 1
         if first & RowHeader.availabilityFlag != 0 {
             guard row.byteCount >= 9 else { throw RowHeader.corrupt("its availability time is cut short") }
-            availability = Timestamp(microseconds: Int64(littleEndian: unsafe row.unsafeLoadUnaligned(fromByteOffset: 1, as: Int64.self)))
-            at = 9
-        } else {
-            availability = nil
+            availability = RowHeader.availability(row)
+            bodyOffset = 9
         }
-        var id: UInt32 = 0
         if kind == .row {
-            var shift: UInt32 = 0
-            while true {
-                guard at < row.byteCount, shift < 32 else { throw RowHeader.corrupt("its schema id is cut short") }
-                let byte = row[at]
-                at += 1
-                id |= UInt32(byte & 0x7F) << shift
-                if byte & 0x80 == 0 { break }
-                shift += 7
-            }
+            try readSchemaID(row)
+        } else {
+            guard !isSparse, !hasNulls, bodyOffset == row.byteCount else { throw RowHeader.corrupt("a \(kind) carries no values") }
         }
+    }
+
+    /// Reads a schema id at `bodyOffset`: seven bits a byte, lowest first, in as few bytes as it takes.
+    private mutating func readSchemaID(_ row: RawSpan) throws(WhenceError) {
+        var id: UInt64 = 0
+        var shift: UInt64 = 0
+        while true {
+            guard bodyOffset < row.byteCount else { throw RowHeader.corrupt("its schema id is cut short") }
+            let byte = row[bodyOffset]
+            bodyOffset += 1
+            id |= UInt64(byte & 0x7F) << shift
+            if byte & 0x80 == 0 {
+                guard shift == 0 || byte != 0 else { throw RowHeader.corrupt("its schema id is longer than it need be") }
+                break
+            }
+            shift += 7
+            guard shift < 35 else { throw RowHeader.corrupt("its schema id does not end") }
+        }
+        guard let id = UInt32(exactly: id) else { throw RowHeader.corrupt("its schema id is out of range") }
         schemaID = id
-        bodyOffset = at
     }
 
     /// A header for a version that is about to be written.
@@ -87,25 +132,42 @@ public struct RowHeader: Equatable, Sendable {
 
     /// Appends the encoded header.
     public func append(to out: inout [UInt8]) {
-        var first = kind.rawValue
-        if availability != nil { first |= RowHeader.availabilityFlag }
-        if isSparse { first |= RowHeader.sparseFlag }
-        if hasNulls { first |= RowHeader.nullsFlag }
-        if isOverDeletion { first |= RowHeader.overDeletionFlag }
-        if isOverRetraction { first |= RowHeader.overRetractionFlag }
-        out.append(first)
+        unsafe withUnsafeTemporaryAllocation(byteCount: RowHeader.longest, alignment: 1) { bytes in
+            guard let start = bytes.baseAddress else { return }
+            unsafe write(to: start)
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: start, count: byteCount))
+        }
+    }
+
+    /// Bytes of the encoded header.
+    var byteCount: Int {
+        // A schema id takes seven bits a byte.
+        1 + (availability == nil ? 0 : 8) + (kind == .row ? (38 - (schemaID | 1).leadingZeroBitCount) / 7 : 0)
+    }
+
+    /// Writes the encoded header to `target`, where there is room for `byteCount` bytes.
+    func write(to target: UnsafeMutableRawPointer) {
+        unsafe target.storeBytes(of: flags, as: UInt8.self)
+        var at = 1
         if let availability {
-            let bits = UInt64(bitPattern: availability.microseconds)
-            for shift in stride(from: UInt64(0), to: 64, by: 8) { out.append(UInt8(truncatingIfNeeded: bits >> shift)) }
+            unsafe target.storeBytes(of: availability.microseconds.littleEndian, toByteOffset: 1, as: Int64.self)
+            at = 9
         }
-        if kind == .row {
-            var id = schemaID
-            while id >= 0x80 {
-                out.append(UInt8(truncatingIfNeeded: id) | 0x80)
-                id >>= 7
-            }
-            out.append(UInt8(id))
+        guard kind == .row else { return }
+        var id = schemaID
+        while id >= 0x80 {
+            unsafe target.storeBytes(of: UInt8(truncatingIfNeeded: id) | 0x80, toByteOffset: at, as: UInt8.self)
+            id >>= 7
+            at += 1
         }
+        unsafe target.storeBytes(of: UInt8(id), toByteOffset: at, as: UInt8.self)
+    }
+
+    /// The first byte.
+    var flags: UInt8 {
+        kind.rawValue | (availability != nil ? RowHeader.availabilityFlag : 0) | (isSparse ? RowHeader.sparseFlag : 0)
+            | (hasNulls ? RowHeader.nullsFlag : 0) | (isOverDeletion ? RowHeader.overDeletionFlag : 0)
+            | (isOverRetraction ? RowHeader.overRetractionFlag : 0)
     }
 
     @usableFromInline static func corrupt(_ why: String) -> WhenceError {

@@ -51,6 +51,8 @@ public struct RowLayout: Sendable {
         var variable = 0
         for field in schema.fields {
             if let width = field.type.width {
+                // A field of no width could not be told from one of any width.
+                precondition(width > 0, "a vector has at least one element")
                 fixedOffsets.append(fixed)
                 widths.append(width)
                 variableIndexes.append(-1)

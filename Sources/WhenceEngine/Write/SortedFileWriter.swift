@@ -24,8 +24,8 @@ struct SortedFileWriter: ~Copyable {
             finished.append(path)
         }
         self.key.removeAll(keepingCapacity: true)
-        unsafe versionKey.extracting(0..<(versionKey.byteCount - 8)).withUnsafeBytes { unsafe self.key.append(contentsOf: $0) }
-        VersionKey.append(VersionKey.code(commit), to: &self.key)
+        unsafe versionKey.extracting(0..<(versionKey.byteCount - VersionKey.timesBytes)).withUnsafeBytes { unsafe self.key.append(contentsOf: $0) }
+        VersionKey.appendTimes(event: VersionKey.eventTime(versionKey), commit: commit, to: &self.key)
         let key = key
         do throws(RocksDBError) {
             unsafe try writer?.put(key.span.bytes, row)
