@@ -104,7 +104,8 @@ public final class SpineReader {
             }
             if name == eventTimeColumn { eventTimeIndex = columns.count }
             let type = name == eventTimeColumn ? .timestamp : types[name] ?? (reader.discoversColumns ? nil : .string)
-            columns.append(SpineColumn(name: name, builder: type.map { ColumnBuilder($0, count: rows) }, pending: PendingColumn(nulls: rows)))
+            columns.append(
+                SpineColumn(name: name, builder: type.map { ColumnBuilder($0, count: rows) }, pending: PendingColumn(nulls: rows)))
         }
     }
 

@@ -81,7 +81,9 @@ public final class CSVReader: RecordReader {
             }
             let column = UTF8Text.string(bytes)
             guard seen.insert(column).inserted else {
-                throw WhenceError(.malformedInput, "the header names column '\(column)' twice", place: place(), hint: "give each column a name of its own")
+                throw WhenceError(
+                    .malformedInput, "the header names column '\(column)' twice", place: place(), hint: "give each column a name of its own"
+                )
             }
             names.append(column)
         }
@@ -139,6 +141,7 @@ public final class CSVReader: RecordReader {
         while at == window.end {
             if window.isAtEnd { return false }
             at -= try fill()
+            cursor = at
         }
         var fieldStart = at
         while true {
@@ -242,7 +245,9 @@ public final class CSVReader: RecordReader {
                     "text stands between the closing quote of a cell and what should follow it", from: found + 1, cellStart: start,
                     inQuotes: false, byLine: true, hint: "write a quote inside a cell twice")
             }
-            guard found - start <= TabularLimits.fieldBytes else { throw try refuseLong(from: found + 1, cellStart: start, inQuotes: false) }
+            guard found - start <= TabularLimits.fieldBytes else {
+                throw try refuseLong(from: found + 1, cellStart: start, inQuotes: false)
+            }
             countLines(start..<found)
             guard slots.append(quotedSlot(start..<found, hasEscapes)) else { throw try refuseWide(from: found + 1) }
             position = found + 2
@@ -307,7 +312,8 @@ public final class CSVReader: RecordReader {
     }
 
     private func refuseWide(from position: Int) throws(WhenceError) -> WhenceError {
-        try refuse("this row has more than \(TabularLimits.columns) columns", code: .limitExceeded, from: position, inQuotes: false,
+        try refuse(
+            "this row has more than \(TabularLimits.columns) columns", code: .limitExceeded, from: position, inQuotes: false,
             hint: "split the table")
     }
 
@@ -325,7 +331,8 @@ public final class CSVReader: RecordReader {
         var at = position
         var isQuoted = inQuotes
         while true {
-            let found = byLine ? window.first(CSVReader.lineFeed, from: at) : window.firstSpecial(from: at, CSVReader.quote, CSVReader.quote)
+            let found =
+                byLine ? window.first(CSVReader.lineFeed, from: at) : window.firstSpecial(from: at, CSVReader.quote, CSVReader.quote)
             if found < window.end {
                 at = found + 1
                 guard window.byte(found) == CSVReader.lineFeed else {

@@ -40,7 +40,8 @@ import WhenceCore
         default:
             let reason = unsafe stream.pointee.msg.map { unsafe String(cString: $0) } ?? "code \(code)"
             return .failure(
-                WhenceError(.malformedInput, "the gzip data is damaged: \(reason)", place: name, hint: "test it with 'gzip -t', or get it again"))
+                WhenceError(
+                    .malformedInput, "the gzip data is damaged: \(reason)", place: name, hint: "test it with 'gzip -t', or get it again"))
         }
         return .success((sourceCount - Int(unsafe stream.pointee.avail_in), targetCount - Int(unsafe stream.pointee.avail_out)))
     }

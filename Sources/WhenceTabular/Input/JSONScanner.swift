@@ -116,7 +116,9 @@ struct JSONScanner: ~Escapable {
     @_lifetime(self: copy self)
     private mutating func hexUnit() throws(JSONFault) -> UInt32 {
         position += 1
-        guard position + 4 <= text.byteCount, let unit = JSONScanner.hex(text, position) else { throw fault("\\u takes four hexadecimal digits") }
+        guard position + 4 <= text.byteCount, let unit = JSONScanner.hex(text, position) else {
+            throw fault("\\u takes four hexadecimal digits")
+        }
         position += 4
         return unit
     }

@@ -24,7 +24,8 @@ import WhenceCore
         guard ZSTD_isError(left) == 0 else {
             let reason = unsafe String(cString: ZSTD_getErrorName(left))
             return .failure(
-                WhenceError(.malformedInput, "the zstd data is damaged: \(reason)", place: name, hint: "test it with 'zstd -t', or get it again"))
+                WhenceError(
+                    .malformedInput, "the zstd data is damaged: \(reason)", place: name, hint: "test it with 'zstd -t', or get it again"))
         }
         isBetweenFrames = left == 0
         return .success((unsafe input.pos, unsafe output.pos))

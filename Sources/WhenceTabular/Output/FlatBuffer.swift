@@ -49,7 +49,9 @@ indirect enum FlatBuffer {
         for index in 0..<bytes { out[offset + index] = UInt8(truncatingIfNeeded: number >> UInt64(8 * index)) }
     }
 
-    private static func patch(_ number: UInt32, at offset: Int, in out: inout [UInt8]) { put(UInt64(number), bytes: 4, at: offset, in: &out) }
+    private static func patch(_ number: UInt32, at offset: Int, in out: inout [UInt8]) {
+        put(UInt64(number), bytes: 4, at: offset, in: &out)
+    }
 
     private static func pad(_ out: inout [UInt8], to alignment: Int) {
         while out.count % alignment != 0 { out.append(0) }

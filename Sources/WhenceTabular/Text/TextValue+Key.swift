@@ -15,7 +15,8 @@ extension TextValue {
         if type != .bytes, isUnquoted || type != .string, UTF8Text.isEqual(text, ignoringCase: "nan") {
             throw WhenceError(
                 .invalidKey, "NaN is no join key",
-                hint: type == .string ? "put it in quotes if it is meant as a text; otherwise leave the row out" : "leave the row out, or repair it")
+                hint: type == .string
+                    ? "put it in quotes if it is meant as a text; otherwise leave the row out" : "leave the row out, or repair it")
         }
         do throws(WhenceError) {
             switch type {

@@ -181,7 +181,9 @@ public enum TextValue {
             ? BytesText.decodeHex(field.bytes, into: &raw) : BytesText.decodeBase64(field.bytes, into: &raw)
         guard isDecoded else {
             throw refuse(
-                field, "bytes", hint: isCSV ? "write 0x and an even number of hexadecimal digits, or base64 with its padding" : "write base64 with its padding")
+                field, "bytes",
+                hint: isCSV
+                    ? "write 0x and an even number of hexadecimal digits, or base64 with its padding" : "write base64 with its padding")
         }
     }
 
@@ -236,7 +238,8 @@ public enum TextValue {
         let bytes = text.extracting(item.range)
         switch item.kind {
         case .null:
-            throw WhenceError(.invalidValue, "a null stands in it", hint: "lists and vectors hold values only; leave it out, or make the whole null")
+            throw WhenceError(
+                .invalidValue, "a null stands in it", hint: "lists and vectors hold values only; leave it out, or make the whole null")
         case .array, .object: throw WhenceError(.invalidValue, "an array stands in it", hint: "lists hold plain values only")
         case .bool: try append(RecordField(state: .bool, bytes: bytes), as: scalar, times: times, to: &raw)
         case .number: try append(RecordField(state: .number, bytes: bytes), as: scalar, times: times, to: &raw)
@@ -268,6 +271,7 @@ public enum TextValue {
             case .structure: "the array \(shown)"
             default: shown.isEmpty ? "the empty text" : "'\(shown)'"
             }
-        return WhenceError(.invalidValue, "\(what) is not \(typeName == "int32" || typeName == "int64" ? "an" : "a") \(typeName)", hint: hint)
+        return WhenceError(
+            .invalidValue, "\(what) is not \(typeName == "int32" || typeName == "int64" ? "an" : "a") \(typeName)", hint: hint)
     }
 }

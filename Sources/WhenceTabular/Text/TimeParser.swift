@@ -45,7 +45,8 @@ public final class TimeParser {
         self.floor = floor
         timeZone = zone.flatMap { TimeZone(identifier: $0) }
         if let zone, timeZone == nil {
-            throw WhenceError(.invalidArgument, "there is no time zone '\(zone)'", hint: "use a name as in America/New_York, Europe/Berlin or UTC")
+            throw WhenceError(
+                .invalidArgument, "there is no time zone '\(zone)'", hint: "use a name as in America/New_York, Europe/Berlin or UTC")
         }
     }
 
@@ -63,7 +64,8 @@ public final class TimeParser {
         case .text, .quotedText, .string, .number: return try parse(field.bytes)
         case .null, .absent: throw WhenceError(.invalidTime, "there is no time here", hint: "every row needs one")
         case .bool, .structure:
-            throw WhenceError(.invalidTime, "'\(String(clipping: field.bytes))' is not a time", hint: "write times as \"2013-01-31T05:00:00Z\"")
+            throw WhenceError(
+                .invalidTime, "'\(String(clipping: field.bytes))' is not a time", hint: "write times as \"2013-01-31T05:00:00Z\"")
         }
     }
 
@@ -96,7 +98,8 @@ public final class TimeParser {
                 .invalidTime, "'\(String(clipping: text))' is a bare number, and nothing says what it counts",
                 hint: "say the unit (s, ms or us), or write times as 2013-01-31T05:00:00Z")
         }
-        guard case .value(let count) = DecimalText.int64(text), case let (scaled, overflow) = count.multipliedReportingOverflow(by: epochUnit.scale),
+        guard case .value(let count) = DecimalText.int64(text),
+            case let (scaled, overflow) = count.multipliedReportingOverflow(by: epochUnit.scale),
             !overflow, Timestamp(microseconds: scaled).isInRange
         else {
             throw WhenceError(
@@ -134,7 +137,8 @@ public final class TimeParser {
                 "'\(String(clipping: text))' \(isGap ? "does not exist" : "happened twice") in \(timeZone.identifier): the clocks were put "
                     + (isGap ? "forward" : "back"),
                 hint: "write the offset, as in "
-                    + (isGap ? "…T03:30:00-04:00" : readings.sorted().reversed().map { TimeParser.offsetText($0) }.joined(separator: " or ")))
+                    + (isGap
+                        ? "…T03:30:00-04:00" : readings.sorted().reversed().map { TimeParser.offsetText($0) }.joined(separator: " or ")))
         }
         return Timestamp(microseconds: micros - offset * 1_000_000)
     }
