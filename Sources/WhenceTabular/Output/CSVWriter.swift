@@ -1,0 +1,71 @@
+import WhenceCore
+
+/// Writes CSV (RFC 4180, but with a line feed alone at the end of a line) that `CSVReader` reads back to the same values.
+public final class CSVWriter: RowWriter {
+    public let columns: [TableColumn]
+    private let sink: ByteSink
+    private var line: [UInt8] = []
+
+    /// Writes the header.
+    public init(_ sink: ByteSink, columns: [TableColumn]) throws(WhenceError) {
+        self.sink = sink
+        self.columns = columns
+        for (index, column) in columns.enumerated() {
+            if index > 0 { line.append(0x2C) }
+            let start = line.count
+            line.append(contentsOf: column.name.utf8)
+            quote(from: start)
+        }
+        line.append(0x0A)
+        try flush()
+    }
+
+    public func write(_ batch: ColumnBatch) throws(WhenceError) {
+        try check(batch)
+        for row in 0..<batch.count {
+            for index in batch.columns.indices {
+                if index > 0 { line.append(0x2C) }
+                let column = batch.columns[index]
+                guard column.isValid(row) else { continue }
+                let start = line.count
+                ValueText.append(column, row, .csv, to: &line)
+                switch column.type {
+                case .scalar(.string), .vector, .list: quote(from: start)
+                default: break
+                }
+            }
+            line.append(0x0A)
+            if line.count >= 64 << 10 { try flush() }
+        }
+        try flush()
+    }
+
+    public func finish() throws(WhenceError) { try sink.finish() }
+
+    private func flush() throws(WhenceError) {
+        try sink.write(line)
+        line.removeAll(keepingCapacity: true)
+    }
+
+    /// Puts the cell that begins at `start` in quotes where it needs them.
+    private func quote(from start: Int) {
+        var needed = line.count == start
+        var quotes = 0
+        for index in start..<line.count {
+            switch line[index] {
+            case 0x22: quotes += 1
+            case 0x2C, 0x0A, 0x0D: needed = true
+            default: break
+            }
+        }
+        guard needed || quotes > 0 else { return }
+        let cell = Array(line[start...])
+        line.removeSubrange(start...)
+        line.append(0x22)
+        for byte in cell {
+            line.append(byte)
+            if byte == 0x22 { line.append(0x22) }
+        }
+        line.append(0x22)
+    }
+}
