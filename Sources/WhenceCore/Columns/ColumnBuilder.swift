@@ -112,7 +112,7 @@ import Synchronization
         precondition(count >= 0 && count <= self.count)
         unsafe memset(values + count * stride, 0, (self.count - count) * stride)
         unsafe memset(valid + count, 0, self.count - count)
-        self.count = count
+        rowCount = count
     }
 
     // MARK: In any order
