@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Safe to share: it is written only by the builder that made it, before anyone else sees it.
 @safe public final class ColumnBuffer: @unchecked Sendable {
-    let start: UnsafeMutableRawPointer
+    @usableFromInline let start: UnsafeMutableRawPointer
     /// Bytes in use.
     public let byteCount: Int
 
@@ -28,7 +28,7 @@ import Foundation
     var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }
 
     /// The bytes.
-    public var span: RawSpan {
+    @inlinable public var span: RawSpan {
         @_lifetime(borrow self) get {
             let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(start), byteCount: byteCount)
             return unsafe _overrideLifetime(span, borrowing: self)
