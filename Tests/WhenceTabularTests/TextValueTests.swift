@@ -50,7 +50,7 @@ import WhenceCore
             ("1e999", "float64", .text), ("1e39", "float32", .text), ("0x10", "float64", .text), ("1.2.3", "float64", .text), (".", "float64", .text),
             ("1e", "float64", .text), ("- 1", "float64", .text), ("5", "float64", .string), ("2013-01-01T00:00:00", "timestamp", .text),
             ("1600000000", "timestamp", .text), ("true", "timestamp", .bool), ("5", "string", .number), ("true", "string", .bool),
-            ("0x123", "bytes", .text), ("0xzz", "bytes", .text), ("AP8", "bytes", .text), ("AP9=", "bytes", .string), ("0x00", "bytes", .string),
+            ("0x123", "bytes", .text), ("0xzz", "bytes", .text), ("AP8", "bytes", .text), ("AP9=", "bytes", .string), ("0x001", "bytes", .string),
             ("[1]", "vector<2>", .text), ("[1,2,3]", "vector<2>", .structure), ("[1,null]", "vector<2>", .text), ("[1,null]", "list<int64>", .structure),
             ("[1,\"2\"]", "list<int64>", .structure), ("[[1]]", "list<int64>", .text), ("1,2", "list<int64>", .text), ("[1] x", "list<int64>", .text),
             ("[1", "list<int64>", .text), ("[1]", "list<int64>", .string), ("[1.5]", "list<int64>", .text),

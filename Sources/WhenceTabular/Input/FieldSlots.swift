@@ -31,7 +31,7 @@ import WhenceCore
 
     /// Forgets the fields of the last record; `count` fields are absent until they are set.
     func reset(count: Int = 0) {
-        for index in 0..<count { unsafe slots[index].state = .absent }
+        for index in 0..<count { unsafe slots[index] = Slot(start: 0, end: 0, state: .absent, isUnescaped: false) }
         self.count = count
         unescapedCount = 0
     }
