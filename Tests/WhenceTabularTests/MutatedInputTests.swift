@@ -23,7 +23,9 @@ import WhenceTabular
 
     /// Reads everything as everything, and returns how many records came, good or bad.
     static func drain(_ make: () throws(WhenceError) -> any RecordReader) -> Int {
-        let types: [FeatureType] = [.bool, .int32, .float32, .float64, .string, .bytes, .timestamp, .vector(dimension: 2), .list(.string), .list(.int64)]
+        let types: [FeatureType] = [
+            .bool, .int32, .float32, .float64, .string, .bytes, .timestamp, .vector(dimension: 2), .list(.string), .list(.int64),
+        ]
         let times = TimeParser()
         var count = 0
         do throws(WhenceError) {
@@ -49,8 +51,11 @@ import WhenceTabular
     }
 
     static let csv = Array(
-        "id,at,x,v\n1,2013-01-01T05:00:00Z,1.5,\"[1,2]\"\n2,\"a \"\"b\"\"\nc\",,NaN\n3,AP8=,0x00ff,\"[\"\"é\"\",\"\"\\ud83d\\ude00\"\"]\"\n".utf8)
-    static let ndjson = Array("{\"id\":1,\"at\":\"2013-01-01T05:00:00Z\",\"v\":[1,2.5e3]}\n{\"id\":null,\"s\":\"\\ud83d\\ude00é\",\"b\":true,\"w\":[\"x\",\"\"]}\n".utf8)
+        "id,at,x,v\n1,2013-01-01T05:00:00Z,1.5,\"[1,2]\"\n2,\"a \"\"b\"\"\nc\",,NaN\n3,AP8=,0x00ff,\"[\"\"é\"\",\"\"\\ud83d\\ude00\"\"]\"\n"
+            .utf8)
+    static let ndjson = Array(
+        "{\"id\":1,\"at\":\"2013-01-01T05:00:00Z\",\"v\":[1,2.5e3]}\n{\"id\":null,\"s\":\"\\ud83d\\ude00é\",\"b\":true,\"w\":[\"x\",\"\"]}\n"
+            .utf8)
 
     @Test("10,000 texts", arguments: 0..<2)
     func texts(format: Int) {

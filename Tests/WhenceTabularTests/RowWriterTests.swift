@@ -40,7 +40,9 @@ import WhenceTabular
         let text = String(decoding: bytes, as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines[0] == "flag,small,large,single,double,text,raw,time,embedding,numbers,words,flags,blobs")
-        #expect(lines[1].hasPrefix("true,-2147483648,-9223372036854775808,0.1,0.1,\"\",0x,0001-01-01T00:00:00Z,\"[1.0,-2.5,1e-10]\",\"[1,-2]\","))
+        #expect(
+            lines[1].hasPrefix(
+                "true,-2147483648,-9223372036854775808,0.1,0.1,\"\",0x,0001-01-01T00:00:00Z,\"[1.0,-2.5,1e-10]\",\"[1,-2]\","))
         #expect(text.contains("\"a \"\"b\"\",\nü€😀\\\""))
         let reader = try CSVReader(ByteSource(bytes: bytes, name: "t.csv"))
         RowWriterTests.expectSame(try RowWriterTests.readBack(reader, Samples.columns(batch)), Samples.rows(batch) + Samples.rows(batch))
@@ -68,7 +70,8 @@ import WhenceTabular
         let csv = try RowWriterTests.written([batch]) { try CSVWriter($0, columns: columns) }
         RowWriterTests.expectSame(try RowWriterTests.readBack(CSVReader(ByteSource(bytes: csv, name: "t")), columns), Samples.rows(batch))
         let json = try RowWriterTests.written([batch]) { NDJSONWriter($0, columns: columns) }
-        RowWriterTests.expectSame(try RowWriterTests.readBack(NDJSONReader(ByteSource(bytes: json, name: "t")), columns), Samples.rows(batch))
+        RowWriterTests.expectSame(
+            try RowWriterTests.readBack(NDJSONReader(ByteSource(bytes: json, name: "t")), columns), Samples.rows(batch))
     }
 
     @Test("a batch with other columns is refused")
@@ -85,7 +88,9 @@ import WhenceTabular
         let data = try Data(contentsOf: root.appendingPathComponent("Formats/vectors/arrow-stream.json"))
         let golden = try JSONDecoder().decode(Vector.self, from: data)
         let batch = try Samples.everyType()
-        let bytes = try RowWriterTests.written([batch, try RowWriterTests.empty(batch)]) { try ArrowStreamWriter($0, columns: Samples.columns(batch)) }
+        let bytes = try RowWriterTests.written([batch, try RowWriterTests.empty(batch)]) {
+            try ArrowStreamWriter($0, columns: Samples.columns(batch))
+        }
         #expect(bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == golden.stream)
     }
 
@@ -97,7 +102,8 @@ import WhenceTabular
     func arrowFrames() throws {
         for columns in [[], [TableColumn("a", .float64)], Samples.columns(try Samples.everyType())] {
             let bytes = try RowWriterTests.written([]) { try ArrowStreamWriter($0, columns: columns) }
-            #expect(bytes.count % 8 == 0 && bytes.prefix(4) == [255, 255, 255, 255] && bytes.suffix(8) == [255, 255, 255, 255, 0, 0, 0, 0])
+            #expect(
+                bytes.count % 8 == 0 && bytes.prefix(4) == [255, 255, 255, 255] && bytes.suffix(8) == [255, 255, 255, 255, 0, 0, 0, 0])
             let length = Int(bytes[4]) | Int(bytes[5]) << 8 | Int(bytes[6]) << 16
             #expect(bytes.count == 8 + length + 8)
         }

@@ -11,9 +11,13 @@ import WhenceTabular
 
     @Test("columns keep their order; keys have their types, other CSV columns are strings, and nulls stay nulls")
     func csv() throws {
-        let reader = try Samples.csv("label,tailnum,at,year\n1,N1,2013-01-01T05:00:00Z,2004\n,,2013-01-01T06:00:00Z,\n\"\",N3,2013-01-01T07:00:00Z,7\n")
+        let reader = try Samples.csv(
+            "label,tailnum,at,year\n1,N1,2013-01-01T05:00:00Z,2004\n,,2013-01-01T06:00:00Z,\n\"\",N3,2013-01-01T07:00:00Z,7\n")
         let spine = try SpineReader(reader, eventTimeColumn: "at", times: TimeParser(), types: ["tailnum": .string, "year": .int64])
-        #expect(spine.tableColumns == [TableColumn("label", .string), TableColumn("tailnum", .string), TableColumn("at", .timestamp), TableColumn("year", .int64)])
+        #expect(
+            spine.tableColumns == [
+                TableColumn("label", .string), TableColumn("tailnum", .string), TableColumn("at", .timestamp), TableColumn("year", .int64),
+            ])
         let batches = try SpineReaderTests.all(spine, maxRows: 2)
         #expect(batches.map(\.count) == [2, 1])
         #expect(
@@ -71,7 +75,8 @@ import WhenceTabular
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good),1\n,2\n"))?.place == "t.csv:3, column at")
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good),x\n"))?.place == "t.csv:2, column k")
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good)\n"))?.place == "t.csv:2")
-        let kinds = SpineReaderTests.error(Samples.ndjson("{\"at\":\"\(good)\",\"k\":1,\"x\":1}\n{\"at\":\"\(good)\",\"k\":1,\"x\":\"1\"}\n"))
+        let kinds = SpineReaderTests.error(
+            Samples.ndjson("{\"at\":\"\(good)\",\"k\":1,\"x\":1}\n{\"at\":\"\(good)\",\"k\":1,\"x\":\"1\"}\n"))
         #expect(kinds?.place == "t.ndjson:2, column x" && kinds?.hint == "state the column's type")
         let later = SpineReaderTests.error(
             Samples.ndjson("{\"at\":\"\(good)\",\"k\":1,\"x\":1}\n{\"at\":\"\(good)\",\"k\":1,\"x\":1.5}\n"), maxRows: 1)

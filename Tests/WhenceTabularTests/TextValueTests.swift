@@ -29,7 +29,8 @@ import WhenceCore
         #expect(try TextValueTests.value("2004.0", .int32) == .int32(2004))
         #expect(try TextValueTests.value("1e3", .float32) == .float32(1000))
         #expect(try TextValueTests.value("-inf", .float64) == .float64(-.infinity))
-        #expect(try TextValueTests.value("2013-01-01T05:00:00-05:00", .timestamp) == .timestamp(try Timestamp(parsing: "2013-01-01T10:00:00Z")))
+        #expect(
+            try TextValueTests.value("2013-01-01T05:00:00-05:00", .timestamp) == .timestamp(try Timestamp(parsing: "2013-01-01T10:00:00Z")))
         #expect(try TextValueTests.value("0x00fF10", .bytes) == .bytes([0, 255, 16]))
         #expect(try TextValueTests.value("AP8Q", .bytes) == .bytes([0, 255, 16]))
         #expect(try TextValueTests.value("AP8=", .bytes, .string) == .bytes([0, 255]))
@@ -47,12 +48,16 @@ import WhenceCore
         arguments: [
             ("yes", "bool", RecordField.State.text), ("1", "bool", .number), ("2147483648", "int32", .text), ("1.5", "int32", .text),
             ("9223372036854775808", "int64", .text), ("", "int64", .quotedText), ("abc", "int64", .text), ("5", "int64", .string),
-            ("1e999", "float64", .text), ("1e39", "float32", .text), ("0x10", "float64", .text), ("1.2.3", "float64", .text), (".", "float64", .text),
+            ("1e999", "float64", .text), ("1e39", "float32", .text), ("0x10", "float64", .text), ("1.2.3", "float64", .text),
+            (".", "float64", .text),
             ("1e", "float64", .text), ("- 1", "float64", .text), ("5", "float64", .string), ("2013-01-01T00:00:00", "timestamp", .text),
             ("1600000000", "timestamp", .text), ("true", "timestamp", .bool), ("5", "string", .number), ("true", "string", .bool),
-            ("0x123", "bytes", .text), ("0xzz", "bytes", .text), ("AP8", "bytes", .text), ("AP9=", "bytes", .string), ("0x001", "bytes", .string),
-            ("[1]", "vector<2>", .text), ("[1,2,3]", "vector<2>", .structure), ("[1,null]", "vector<2>", .text), ("[1,null]", "list<int64>", .structure),
-            ("[1,\"2\"]", "list<int64>", .structure), ("[[1]]", "list<int64>", .text), ("1,2", "list<int64>", .text), ("[1] x", "list<int64>", .text),
+            ("0x123", "bytes", .text), ("0xzz", "bytes", .text), ("AP8", "bytes", .text), ("AP9=", "bytes", .string),
+            ("0x001", "bytes", .string),
+            ("[1]", "vector<2>", .text), ("[1,2,3]", "vector<2>", .structure), ("[1,null]", "vector<2>", .text),
+            ("[1,null]", "list<int64>", .structure),
+            ("[1,\"2\"]", "list<int64>", .structure), ("[[1]]", "list<int64>", .text), ("1,2", "list<int64>", .text),
+            ("[1] x", "list<int64>", .text),
             ("[1", "list<int64>", .text), ("[1]", "list<int64>", .string), ("[1.5]", "list<int64>", .text),
         ] as [(String, String, RecordField.State)])
     func refused(text: String, type: String, state: RecordField.State) throws {
@@ -113,17 +118,23 @@ import WhenceCore
             ("12", .int64, .string), ("12", .string, .number), ("x", .int64, .text), ("2", .bool, .text), ("[1]", .string, .structure),
         ]
         for (text, type, state) in refused {
-            #expect("\(text) as \(type)") { try TextValueTests.key(text, type, state) } throws: { ($0 as? WhenceError)?.code == .invalidKey }
+            #expect("\(text) as \(type)") { try TextValueTests.key(text, type, state) } throws: {
+                ($0 as? WhenceError)?.code == .invalidKey
+            }
         }
-        #expect { try TextValueTests.key(String(repeating: "k", count: 2000), .string) } throws: { ($0 as? WhenceError)?.code == .limitExceeded }
+        #expect { try TextValueTests.key(String(repeating: "k", count: 2000), .string) } throws: {
+            ($0 as? WhenceError)?.code == .limitExceeded
+        }
     }
 
     @Test("numbers are the nearest ones, as the standard library reads them")
     func nearest() throws {
         var generator = SeededGenerator(state: 7)
         var texts = [
-            "0", "-0", "0.1", "1e22", "1e23", "9007199254740993", "9007199254740992.5", "18446744073709551615", "5e-324", "2.4703282292062327e-324",
-            "1.7976931348623157e308", "2.2250738585072011e-308", "0.000000000000000000000000000000000000001", "123456789012345678901234567890", "1e-400",
+            "0", "-0", "0.1", "1e22", "1e23", "9007199254740993", "9007199254740992.5", "18446744073709551615", "5e-324",
+            "2.4703282292062327e-324",
+            "1.7976931348623157e308", "2.2250738585072011e-308", "0.000000000000000000000000000000000000001",
+            "123456789012345678901234567890", "1e-400",
             "8.5", "00012.500", ".5", "5.", "+7", "1.17549435e-38", "16777217", "16777217.0000000000000000000000001", "3.4028235e38", "1E5",
             "9223372036854775807e-27", "4503599627370496.5", "4503599627370497.5",
         ]
@@ -144,7 +155,9 @@ import WhenceCore
                 Issue.record("\(text) was refused")
             }
             if case .value(let number) = unsafe DecimalText.float32(bytes.span.bytes), let expected = Float(text) {
-                if number.bitPattern != expected.bitPattern, !number.isNaN { Issue.record("\(text) gave \(number), not \(expected) as float") }
+                if number.bitPattern != expected.bitPattern, !number.isNaN {
+                    Issue.record("\(text) gave \(number), not \(expected) as float")
+                }
             } else if Float(text)?.isFinite == true {
                 Issue.record("\(text) was refused as float")
             }
