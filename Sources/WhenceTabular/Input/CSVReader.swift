@@ -332,6 +332,7 @@ public final class CSVReader: RecordReader {
     ) throws(WhenceError) -> WhenceError {
         let error = WhenceError(code, message, place: place(column: min(slots.count, TabularLimits.columns - 1)), hint: hint)
         if let cellStart { countLines(cellStart..<position) }
+        slots.reset()
         var at = position
         var isQuoted = inQuotes
         while true {
