@@ -23,7 +23,7 @@ enum UTF8Text {
         guard bytes.byteCount == other.count else { return false }
         return unsafe bytes.withUnsafeBytes { a in
             unsafe other.withUnsafeBytes { b in
-                guard let a = unsafe a.baseAddress, let b = unsafe b.baseAddress else { return true }
+                guard let a = a.baseAddress, let b = b.baseAddress else { return true }
                 return unsafe memcmp(a, b, other.count) == 0
             }
         }
