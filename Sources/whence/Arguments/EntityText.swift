@@ -44,8 +44,9 @@ struct EntityText {
     /// The values of `keys`, in their order. Throws where one is missing, too many, named twice, or of the wrong type.
     func values(of keys: [JoinKey]) throws(WhenceError) -> [KeyValue] {
         let place = "--entity \(text)"
-        let form = "--entity " + keys.map { "\($0.name)=…" }.joined(separator: ",")
-        let known = "write \(form), with " + keys.map { "\($0.name) a value of type \($0.type.rawValue)" }.joined(separator: " and ")
+        let known =
+            "the join keys are " + keys.map { "\($0.name) (\($0.type.rawValue))" }.joined(separator: ", ")
+            + ": write --entity " + keys.map { "\($0.name)=…" }.joined(separator: ",")
         for (index, part) in parts.enumerated() {
             guard keys.contains(where: { $0.name == part.name }) else {
                 throw WhenceError(.invalidKey, "there is no join key '\(part.name)' here", place: place, hint: known)

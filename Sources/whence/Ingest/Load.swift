@@ -124,7 +124,7 @@ final class Load {
                 guard try reader.next() else { return }
             } catch {
                 guard reader.canContinue, Load.isAboutTheRow(error) else { throw error }
-                try reject(error, reader, column: nil, notes: notes)
+                try reject(error, reader, notes: notes)
                 continue
             }
             if reader.columns.count > mapping.columnCount { try mapping.take(reader) }
@@ -134,7 +134,7 @@ final class Load {
                 rows += 1
             } catch {
                 guard Load.isAboutTheRow(error) else { throw error }
-                try reject(error, reader, column: mapping.refusedColumn, notes: notes)
+                try reject(error, reader, notes: notes)
             }
             if rows % Load.progressEvery == 0 { bar.update(done: reader.bytesRead, of: reader.totalBytes, count: rows) }
         }
@@ -147,11 +147,10 @@ final class Load {
         }
     }
 
-    private func reject(_ error: WhenceError, _ reader: any RecordReader, column: Int?, notes: Bool) throws(WhenceError) {
+    private func reject(_ error: WhenceError, _ reader: any RecordReader, notes: Bool) throws(WhenceError) {
         rejected += 1
         if notes {
-            try rejects.append(
-                line: reader.lineNumber, column: column.map { reader.columns[$0] }, error, record: reader.rawRecord)
+            try rejects.append(line: reader.lineNumber, error, record: reader.rawRecord)
         }
         guard rejected > choices.maxRejects else { return }
         if choices.maxRejects == 0 { throw error }

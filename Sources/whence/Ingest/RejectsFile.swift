@@ -1,3 +1,4 @@
+import Foundation
 import WhenceCore
 import WhenceTabular
 
@@ -12,9 +13,10 @@ final class RejectsFile {
 
     init(_ path: String) { self.path = path }
 
-    func append(line: Int, column: String?, _ error: WhenceError, record: String) throws(WhenceError) {
+    func append(line: Int, _ error: WhenceError, record: String) throws(WhenceError) {
         let writer = if let writer { writer } else { try CSVWriter(try ByteSink(path: path), columns: RejectsFile.columns) }
         self.writer = writer
+        let column = error.place.range(of: ", column ").map { String(error.place[$0.upperBound...]) }
         let reason = error.hint.isEmpty ? error.message : "\(error.message) (\(error.hint))"
         let values: [Value] = [.int64(Int64(line)), column.map { .string($0) } ?? .null, .string(reason), .string(record)]
         var columns: [Column] = []

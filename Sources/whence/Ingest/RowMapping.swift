@@ -19,8 +19,6 @@ final class RowMapping {
 
     /// Columns of the table that have been taken up.
     private(set) var columnCount = 0
-    /// The column that the last refused row was refused for, or nil where it was the whole row.
-    private(set) var refusedColumn: Int?
 
     private let view: StoredView
     private let choices: Choices
@@ -50,7 +48,9 @@ final class RowMapping {
     /// Takes up the columns that the reader has and the mapping does not know yet. Throws for one that the view has no
     /// use for, and, where the reader knows all its columns, for one that the view needs and the table lacks.
     func take(_ reader: any RecordReader) throws(WhenceError) {
-        for index in columnCount..<reader.columns.count { try take(index, reader.columns[index], reader.name) }
+        for index in columnCount..<reader.columns.count {
+            try take(index, reader.columns[index], reader.discoversColumns ? reader.place() : reader.name)
+        }
         columnCount = reader.columns.count
         guard !reader.discoversColumns else { return }
         for column in choices.renames.keys.sorted() where reader.index(of: column) == nil {
@@ -111,7 +111,6 @@ final class RowMapping {
 
     /// Appends the reader's current record to `batch`. Throws, with the place, what is wrong with it; the batch is as before then.
     func append<Reader: RecordReader>(_ reader: Reader, to batch: RowBatch) throws(WhenceError) {
-        refusedColumn = nil
         key.removeAll(keepingCapacity: true)
         for index in keyColumns.indices {
             guard let column = keyColumns[index] else {
@@ -175,7 +174,6 @@ final class RowMapping {
     }
 
     private func refuse<Reader: RecordReader>(_ error: WhenceError, _ column: Int, _ reader: Reader) -> WhenceError {
-        refusedColumn = column
-        return error.at(reader.place(column: column))
+        error.at(reader.place(column: column))
     }
 }
