@@ -8,11 +8,13 @@ struct Join: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Join features to a spine, each row as of its own time.",
         discussion: """
-            The spine, the rows to start from, is a file (--spine), every row of a view (--spine-view), or the entities of a view at
-            some instants (--entities-of). Its other columns, such as labels, are passed through. The file of the answer appears
+            The spine, the rows to start from, is a file (--spine), every row of a view (--spine-view), or the entities of a view at \
+            some instants (--entities-of). Its other columns, such as labels, are passed through. The file of the answer appears \
             when it is whole. Prints the pin that gives the same answer again (--known-at).
 
-            Example: whence join --service departure_delay --spine flights.csv --out training.arrow --data store
+            Example:
+              whence join --service departure_delay --spine flights.csv \\
+                --out set.arrow --data store
             """)
 
     @Option(help: ArgumentHelp("The service to read: NAME or NAME@VERSION.", valueName: "service"))
