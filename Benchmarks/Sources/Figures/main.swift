@@ -3,9 +3,16 @@ import WhenceCore
 import WhenceEngine
 import Workload
 
+func cpu() -> Double {
+    var u = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &u)
+    return Double(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + Double(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6
+}
 func seconds(_ body: () throws -> Void) rethrows -> Double {
     let clock = ContinuousClock()
+    let c = cpu()
     let time = try clock.measure(body)
+    print(String(format: "  cpu %.3f", cpu() - c), terminator: " ")
     return Double(time.components.seconds) + Double(time.components.attoseconds) / 1e18
 }
 func say(_ name: String, _ value: Double, _ unit: String) { print(name, String(format: "%.3f", value), unit) }
@@ -28,7 +35,7 @@ if !exists {
 }
 if wants("join") {
     let spine = try history.spine(rows: 1_000_000)
-    for threads in [1, 2] {
+    for threads in (what.contains("one") ? [1] : [1, 2]) {
         for _ in 0..<4 {
             let t = try seconds {
                 var join = try store.join(
