@@ -36,8 +36,9 @@ import WhenceCore
     /// Puts `cursor` on the first entry that is not before the key.
     @inline(__always) func seek(_ cursor: inout Cursor) { cursor.seek(key) }
 
-    /// The same for a cursor that is known to stand before the key, or on the first entry that is not.
-    @inline(__always) func advance(_ cursor: inout Cursor) { cursor.advance(to: key, within: 8) }
+    /// The same for a cursor that is known to stand before the key, or on the first entry that is not: by up to `steps` steps
+    /// and then a seek. Afterwards `steps` is below zero where it took a seek.
+    @inline(__always) func advance(_ cursor: inout Cursor, within steps: inout Int32) { cursor.advance(to: key, within: &steps) }
 
     /// Whether `cursor` stands before the key.
     @inline(__always) func isBehind(_ cursor: borrowing Cursor) -> Bool { cursor.isBefore(key) }

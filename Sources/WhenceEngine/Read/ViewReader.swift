@@ -12,6 +12,8 @@ struct ViewReader: ~Copyable {
     /// Steps that the cursor has moved on since it was last placed.
     private var moves = 0
     private var isPlaced = false
+    /// Steps that the last advance had left; below zero where it took a seek.
+    private var steps: Int32 = 8
 
     init(_ view: OpenView, _ visibility: Visibility, cursor: consuming Cursor, decoder: consuming RowDecoder) {
         self.view = view
@@ -40,7 +42,9 @@ struct ViewReader: ~Copyable {
                 // At the end without having moved: what comes behind the last target is there as well.
                 if moves == 0 { return }
             } else if moves == 0 || target.isBehind(cursor) {
-                target.advance(&cursor)
+                // A step costs a sixth of a seek. Where the last way was too long for steps, the next one is likely to be, too.
+                steps = steps < 0 ? 1 : 8
+                target.advance(&cursor, within: &steps)
                 return
             }
         }
