@@ -157,17 +157,24 @@ struct FirstRoundTests {
     func admin() throws {
         let work = try Airports.workspace()
         try work.file("weather.csv", Airports.weather)
-        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA")
+        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA", "--backfill")
         #expect(try work.onStore("admin", "compact", "weather").code == 0)
         let stats = try work.onStore("admin", "stats", "--json").lines.first
         #expect((stats?["views"] as? [[String: Any]])?.count == 2)
-        let horizon = ["admin", "retain", "weather", "--before", "2013-01-01T11:30:00Z", "--json"]
-        let dry = try work.onStore(horizon[0], horizon[1], horizon[2], horizon[3], horizon[4], horizon[5], "--dry-run")
-        #expect(dry.lines.first?["versions_removed"] as? Int == 0 || dry.lines.first?["versions_removed"] as? Int == 1)
+        #expect(try work.onStore("admin", "retain").out == "no view declares a retention\n")
+        let horizon = "2013-01-01T12:30:00Z"
+        let dry = try work.onStore("admin", "retain", "weather", "--before", horizon, "--dry-run", "--json")
+        #expect(dry.lines.first?["versions_removed"] as? Int == 1)
         #expect(try work.history("weather", "airport=JFK").count == 2)
+        let retained = try work.onStore("admin", "retain", "weather", "--before", horizon, "--json")
+        #expect(retained.lines.first?["versions_removed"] as? Int == 1)
+        #expect(try work.history("weather", "airport=JFK").count == 1)
+        let before = try work.onStore(
+            "get", "--features", "weather.temp", "--entity", "airport=JFK", "--as-of", "2013-01-01T12:00:00Z", "--json")
+        #expect(before.code == 1 && before.error["name"] as? String == "beyondRetention")
         #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK").code == 2, "nobody is there to be asked")
         #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK", "--dry-run").out.contains("would go"))
-        #expect(try work.history("weather", "airport=JFK").count == 2)
+        #expect(try work.history("weather", "airport=JFK").count == 1)
         #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK", "--yes").code == 0)
         #expect(try work.history("weather", "airport=JFK").isEmpty)
         #expect(try work.history("weather", "airport=LGA").count == 1)
