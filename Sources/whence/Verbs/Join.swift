@@ -52,10 +52,9 @@ struct Join: ParsableCommand {
         let choice = try spine.choice()
         let open = try store.open(.read)
         let service = try OptionText.service(service, features: features, in: open.catalog)
-        // One pin for the spine and for what is joined to it.
-        let known = pin ?? open.lastCommit
+        // Nobody else writes while this process has the store open, so without a pin the spine and the join know the same.
         let request = JoinRequest(
-            service: service, eventTimeColumn: spine.eventTime, knownAt: known, asServed: asServed, memoryBytes: memory << 20,
+            service: service, eventTimeColumn: spine.eventTime, knownAt: pin, asServed: asServed, memoryBytes: memory << 20,
             threads: store.threads)
         switch choice {
         case .file(let path):
@@ -64,13 +63,13 @@ struct Join: ParsableCommand {
         case .view(let name):
             let scan = try open.scan(
                 ScanRequest(
-                    view: name, features: spine.viewFeatures, knownAt: known, from: try spine.start ?? .distantPast,
+                    view: name, features: spine.viewFeatures, knownAt: pin, from: try spine.start ?? .distantPast,
                     to: try spine.end ?? .distantFuture, eventTimeColumn: spine.eventTime))
             try join(open, request, scan, format, ProgressBar("join"))
         case .entities(let name):
             let entities = try open.entities(
                 of: name, at: try spine.instants(), from: spine.every == nil ? try spine.start ?? .distantPast : .distantPast,
-                knownAt: known, asServed: asServed, eventTimeColumn: spine.eventTime)
+                knownAt: pin, asServed: asServed, eventTimeColumn: spine.eventTime)
             try join(open, request, entities, format, ProgressBar("join"))
         }
     }
