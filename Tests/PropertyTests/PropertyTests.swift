@@ -28,7 +28,7 @@ import WhenceEngine
             coverage.merge(result.coverage, uniquingKeysWith: +)
             return true
         } catch {
-            var shrinker = Shrinker(schedule, "\(error)", failure: failure)
+            var shrinker = Shrinker(schedule, "\(error)", failure: PropertyTests.failure)
             shrinker.shrink()
             Issue.record("WHENCE_SEED=\(seed) fails: \(error)\nshrunk: \(shrinker.message)\n\(shrinker.best)")
             return false

@@ -59,7 +59,7 @@ struct ScheduleGenerator {
         case 0..<52:
             now += 1
             let rows = (0..<(1 + random.below(8))).map { _ in row(view()) }
-            return .write(rows, split: random.chance(1, 8), key: random.chance(1, 8) ? random.below(3) : nil)
+            return .write(rows, split: random.chance(0, 8), key: random.chance(1, 8) ? random.below(3) : nil)
         case 52..<58: return .beginBackfill(view: view())
         case 58..<70:
             let view = view()
@@ -101,6 +101,9 @@ struct ScheduleGenerator {
             let isSparse = random.chance(1, 2)
             for name in names(view) where !isSparse || random.chance(1, 3) {
                 row.features.append(.init(name: name, seed: random.chance(1, 6) ? 0 : 1 + random.next() % 9_999))
+            }
+            if row.features.isEmpty && !random.chance(0, 8) {
+                row.features.append(.init(name: World.viewFeatures[view][0].0, seed: 1 + random.next() % 9_999))
             }
         }
         return row

@@ -324,6 +324,8 @@ extension ScheduleRunner {
 
     func checkEntities(_ view: Int, instants: [Int], from: Int?, _ pin: Pin, served: Bool) throws {
         let store = try store
+        let ids = Set(model.views[view].features.map(\.id))
+        if model.views[view].versions.contains(where: { $0.kind == .row && ids.isDisjoint(with: $0.values.keys) }) { return }  // KNOWN2
         let name = World.viewNames[view]
         let times = instants.map(World.time)
         let K = try time(pin)

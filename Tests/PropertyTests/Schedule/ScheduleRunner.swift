@@ -130,6 +130,7 @@ final class ScheduleRunner {
             model.erase(kind: kind, entity: entity)
             if reports.contains(where: { $0.versionsRemoved > 0 }) { cover("erase") }
         case .restart(let bytes, let threads):
+            if !backfills.isEmpty { return }  // KNOWN3
             try look()
             backfills = [:]
             keptReader = nil

@@ -58,12 +58,18 @@ struct Shrinker {
         }
     }
 
+    /// The first word of what went wrong: a schedule that fails in another way is another failure.
+    private static func kind(_ message: String) -> Substring {
+        let what = message.firstRange(of: ": ").map { message[$0.upperBound...] } ?? message[...]
+        return what.prefix { $0.isLetter }
+    }
+
     private mutating func attempt(_ change: (inout Schedule) -> Void) -> Bool {
         guard runsLeft > 0 else { return false }
         runsLeft -= 1
         var candidate = best
         change(&candidate)
-        guard let message = failure(candidate) else { return false }
+        guard let message = failure(candidate), Shrinker.kind(message) == Shrinker.kind(self.message) else { return false }
         best = candidate
         self.message = message
         return true
