@@ -5,12 +5,36 @@ struct ScheduleGenerator {
     private var random: SplitMix
     /// About where the clock and the commit times are.
     private var now = 20
+    /// The views of which a backfill is under way.
+    private var filling: Set<Int> = []
+    /// The view that this schedule is mostly about.
+    private let focus: Int?
+    /// How many different event times most rows have.
+    private let eventTimes: Int
+    /// How often each kind of change is made: schedules differ in what they are made of, so that each kind of change
+    /// meets each other often in some of them (swarm testing, after Groce and others 2012).
+    private var weights: [Int]
+    /// Deletions and retractions, each in twelve rows.
+    private let removals: Int
+
+    private enum Mood {
+        /// Writes, backfills begun, filled, published and given up, flushes, compactions, retention, erasure, restarts,
+        /// alterations, the clock.
+        static let base = [52, 4, 12, 6, 1, 5, 3, 2, 1, 3, 3, 6]
+    }
+
     /// Which places of each kind's pool this schedule mostly uses.
     private let favourites: [[Int]]
 
     init(seed: UInt64) {
         var random = SplitMix(seed)
-        favourites = World.kinds.map { kind in Array(Array(0..<(kind.pool.count - 1)).shuffled(using: &random).prefix(3)) }
+        let count = 1 + random.below(3)
+        favourites = World.kinds.map { kind in Array(Array(0..<(kind.pool.count - 1)).shuffled(using: &random).prefix(count)) }
+        focus = random.chance(1, 2) ? random.below(World.viewNames.count) : nil
+        eventTimes = 2 + random.below(9)
+        weights = Mood.base.map { $0 * random.pick([0, 1, 1, 2, 4]) }
+        weights[0] = Mood.base[0] * (1 + random.below(3))
+        removals = random.pick([1, 1, 2, 5])
         self.random = random
     }
 
@@ -20,13 +44,24 @@ struct ScheduleGenerator {
         while steps.count < count {
             steps.append(change())
             if random.chance(1, 3) { steps.append(read()) }
+            if random.chance(1, 40) {
+                // The same question before, during and after an excursion of the clock.
+                let online = online()
+                let excursion = [Step.clock(now + 1 + random.below(20)), .online(online), .clock(now - random.below(4)), .online(online)]
+                steps += (random.chance(1, 2) ? [.online(online)] : []) + excursion
+            }
         }
         // Everything that there is in the end is looked at once more.
         for _ in 0..<4 { steps.append(join()) }
         return Schedule(ttls: ttls, steps: steps)
     }
 
-    private mutating func view() -> Int { random.below(World.viewNames.count) }
+    private mutating func view() -> Int {
+        if let focus, random.chance(3, 4) { return focus }
+        return random.below(World.viewNames.count)
+    }
+
+    private mutating func fillingView() -> Int { random.chance(1, 8) ? view() : filling.sorted().randomElement(using: &random) ?? view() }
 
     private mutating func entity(_ kind: Int) -> Int {
         random.chance(1, 12) ? random.below(World.kinds[kind].pool.count - 1) : random.pick(favourites[kind])
@@ -38,7 +73,7 @@ struct ScheduleGenerator {
         case 1: .max
         case 2...6: now + 1 + random.below(8)
         case 7...12: now - random.below(4)
-        default: random.below(10) * 3
+        default: random.below(eventTimes) * 3
         }
     }
 
@@ -55,35 +90,60 @@ struct ScheduleGenerator {
     // MARK: Changes
 
     private mutating func change() -> Step {
-        switch random.below(100) {
-        case 0..<52:
+        var draw = random.below(weights.reduce(0, +))
+        var kind = 0
+        while draw >= weights[kind] {
+            draw -= weights[kind]
+            kind += 1
+        }
+        switch kind {
+        case 0:
             now += 1
             let rows = (0..<(1 + random.below(8))).map { _ in row(view()) }
             return .write(rows, split: random.chance(0, 8), key: random.chance(1, 8) ? random.below(3) : nil)
-        case 52..<58: return .beginBackfill(view: view())
-        case 58..<70:
+        case 1:
             let view = view()
+            filling.insert(view)
+            return .beginBackfill(view: view)
+        case 2:
+            let view = fillingView()
             var rows = (0..<(1 + random.below(10))).map { _ in row(view) }
             if view == 1 && random.chance(1, 3) {
                 for _ in 0..<3 { rows.insert(largeRow(), at: random.below(rows.count)) }
             }
             return .backfill(view: view, rows)
-        case 70..<77: return .publish(view: view())
-        case 77: return .abandon(view: view())
-        case 78..<83: return .flush(view: view())
-        case 83..<86: return .compact(view: view())
-        case 86..<88: return .retain(view: view(), before: random.below(now))
-        case 88:
+        case 3:
+            now += 1
+            let view = fillingView()
+            filling.remove(view)
+            return .publish(view: view)
+        case 4:
+            let view = fillingView()
+            filling.remove(view)
+            return .abandon(view: view)
+        case 5: return .flush(view: view())
+        case 6: return .compact(view: view())
+        case 7: return .retain(view: view(), before: random.below(now))
+        case 8:
             let kind = random.below(World.kinds.count)
             return .erase(kind: kind, entity: entity(kind))
-        case 89..<93: return .restart(latestCacheBytes: random.pick([0, 16_384, 65_536, 1 << 20]), threads: 1 + random.below(4))
-        case 93..<96: return .alter(alteration())
-        default:
-            // It goes on, stands still, or steps back.
-            let tick = random.chance(1, 4) ? now - random.below(12) : now + random.below(6)
-            now = max(now, tick)
-            return .clock(tick)
+        case 9:
+            filling = []
+            return .restart(latestCacheBytes: random.pick([0, 16_384, 65_536, 1 << 20]), threads: 1 + random.below(4))
+        case 10: return .alter(alteration())
+        default: return clock()
         }
+    }
+
+    /// It goes on, stands still, or steps back: behind the commits, or only behind what readers have seen of it.
+    private mutating func clock() -> Step {
+        if random.chance(2, 5) {
+            now += 1
+            return .clock(now - random.below(24))
+        }
+        if random.chance(1, 2) { return .clock(now + random.below(30)) }
+        now += random.below(6)
+        return .clock(now)
     }
 
     private mutating func row(_ view: Int) -> RowStep {
@@ -95,8 +155,7 @@ struct ScheduleGenerator {
         default: break
         }
         switch random.below(12) {
-        case 0: row.kind = .deletion
-        case 1: row.kind = .retraction
+        case 0..<removals: row.kind = random.chance(1, 2) ? .deletion : .retraction
         default:
             let isSparse = random.chance(1, 2)
             for name in names(view) where !isSparse || random.chance(1, 3) {

@@ -217,6 +217,7 @@ extension ScheduleRunner {
         let (service, outputs) = try service(nil)
         let built = try spine(online.rows, with: [])
         let now = store.now
+        asked = max(asked, now)
         let reader: OnlineReader
         var withEventTimes = online.withEventTimes
         if online.kept {
