@@ -154,7 +154,7 @@ struct RetentionFrontier {
         let answers = retracted != eventTime && (header.availability ?? commit) <= horizon
         switch header.kind {
         case .deletion:
-            if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
+            // Only a newer tombstone makes one needless: it also ends features that the view will have one day.
             if answers { ended = min(ended, known) }
         case .retraction:
             if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
@@ -163,9 +163,9 @@ struct RetentionFrontier {
             let layout = try view.layout(header.schemaID)
             let body = try RowBody(row, header: header, layout)
             let carried = layout.schema.fields.enumerated().filter { body.place(of: $0.offset) != .absent }.map(\.element)
-            // What stands over a deletion or a retraction ends, or hides, what it does not carry as well.
-            let matters = header.isOverDeletion || header.isOverRetraction ? view.stored.currentSchema.fields : carried
-            if isAnswered(matters, from: known) { return false }
+            // What stands over a retraction hides what it does not carry as well; what stands over a deletion is one.
+            let matters = header.isOverRetraction ? view.stored.currentSchema.fields : carried
+            if !header.isOverDeletion && isAnswered(matters, from: known) { return false }
             if answers {
                 for field in carried { answered[field.id] = min(answered[field.id] ?? .distantFuture, known) }
                 if header.isOverDeletion { ended = min(ended, known) }
