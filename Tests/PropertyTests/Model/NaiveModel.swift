@@ -61,6 +61,8 @@ struct NaiveModel {
     }
 
     var views: [View]
+    /// The type of every feature that there is or was, as it is now or was in the end.
+    private(set) var types: [Int: FeatureType] = [:]
     private var lastFeature = 0
 
     init(ttls: [Int?]) {
@@ -70,6 +72,7 @@ struct NaiveModel {
             for (name, type) in World.viewFeatures[index] {
                 lastFeature += 1
                 features.append(Feature(id: lastFeature, name: name, type: type))
+                types[lastFeature] = type
             }
             views.append(
                 View(kind: World.viewKinds[index], features: features, ttl: ttls[index].map { Int64($0) }, delay: World.viewDelays[index]))
@@ -124,6 +127,12 @@ struct NaiveModel {
     mutating func addFeature(_ name: String, _ type: FeatureType, to view: Int) {
         lastFeature += 1
         views[view].features.append(Feature(id: lastFeature, name: name, type: type))
+        types[lastFeature] = type
+    }
+
+    mutating func widen(_ index: Int, of view: Int, to type: FeatureType) {
+        views[view].features[index].type = type
+        types[views[view].features[index].id] = type
     }
 
     // MARK: Reading

@@ -100,7 +100,7 @@ struct ScheduleGenerator {
         case 0:
             now += 1
             let rows = (0..<(1 + random.below(8))).map { _ in row(view()) }
-            return .write(rows, split: random.chance(0, 8), key: random.chance(1, 8) ? random.below(3) : nil)
+            return .write(rows, split: random.chance(1, 8), key: random.chance(1, 8) ? random.below(3) : nil)
         case 1:
             let view = view()
             filling.insert(view)
@@ -161,7 +161,7 @@ struct ScheduleGenerator {
             for name in names(view) where !isSparse || random.chance(1, 3) {
                 row.features.append(.init(name: name, seed: random.chance(1, 6) ? 0 : 1 + random.next() % 9_999))
             }
-            if row.features.isEmpty && !random.chance(0, 8) {
+            if row.features.isEmpty && !random.chance(1, 8) {
                 row.features.append(.init(name: World.viewFeatures[view][0].0, seed: 1 + random.next() % 9_999))
             }
         }

@@ -13,7 +13,7 @@ extension ScheduleRunner {
     struct Output {
         let name: String
         let view: Int
-        let feature: NaiveModel.Feature
+        var feature: NaiveModel.Feature
         let isOther: Bool
     }
 
@@ -111,10 +111,12 @@ extension ScheduleRunner {
     // MARK: Comparing
 
     /// What the model says for all features of a view at a point.
-    private func expect(_ point: Point, _ K: Timestamp, _ served: Bool) -> [Int: NaiveModel.Answer] {
+    private func expect(
+        _ point: Point, _ K: Timestamp, _ served: Bool, _ features: [NaiveModel.Feature]? = nil
+    ) -> [Int: NaiveModel.Answer] {
         let candidates = model.candidates(point.view, point.entity, at: point.T, knownAt: K, served: served)
         var answers: [Int: NaiveModel.Answer] = [:]
-        for feature in model.views[point.view].features {
+        for feature in features ?? model.views[point.view].features {
             answers[feature.id] = model.answer(feature, of: point.view, in: candidates, at: point.T)
         }
         return answers
@@ -130,7 +132,7 @@ extension ScheduleRunner {
                 + "is \(found.short), and not \(expected.short)")
     }
 
-    private func throwsBeyondRetention(_ what: String, _ body: () throws -> Void) throws {
+    func throwsBeyondRetention(_ what: String, _ body: () throws -> Void) throws {
         var code: WhenceError.Code?
         do {
             try body()
@@ -160,16 +162,23 @@ extension ScheduleRunner {
         let isRefused = rows.indices.contains { row in
             outputs.contains { entity(rows[row], $0.view, isOther: $0.isOther) != nil && isBeyondRetention(times[row], $0.view) }
         }
+        let pin = try time(join.pin)
+        let isPinRefused = views.contains { isBeyondRetention(pin ?? .distantFuture, $0) }
         let blockRows = max(1, join.blockRows ?? rows.count)
         let blocks = stride(from: 0, to: rows.count, by: blockRows).map { $0..<min($0 + blockRows, rows.count) }
         let spines = try blocks.map { try spine(Array(rows[$0]), with: Array(times[$0])) }
         let columns = try spine([], with: []).batch
         let request = JoinRequest(
-            service: service, eventTimeColumn: "at", knownAt: try time(join.pin), asServed: join.served, memoryBytes: 1, threads: join.threads)
-        var run = try store.join(
-            request,
-            spine: RowsSpine(spines.map(\.batch), columns: zip(columns.names, columns.columns).map { SpineColumn(name: $0, type: $1.type) }))
-        try require(run.knownAt == (request.knownAt ?? store.lastCommit), "a join says that it knows up to \(run.knownAt)")
+            service: service, eventTimeColumn: "at", knownAt: pin, asServed: join.served, memoryBytes: 1, threads: join.threads)
+        let rowsSpine = RowsSpine(spines.map(\.batch), columns: zip(columns.names, columns.columns).map { SpineColumn(name: $0, type: $1.type) })
+        if isPinRefused {
+            return try throwsBeyondRetention("a pin") {
+                var run = try store.join(request, spine: rowsSpine)
+                while try run.next() != nil {}
+            }
+        }
+        var run = try store.join(request, spine: rowsSpine)
+        try require(pin.map { run.knownAt == $0 } ?? (run.knownAt >= store.lastCommit), "a join says that it knows up to \(run.knownAt)")
         try require(
             run.columns.map(\.name) == columns.names + outputs.map(\.name) && run.columns.suffix(outputs.count).map(\.type) == outputs.map(\.feature.type),
             "a join has columns \(run.columns.map(\.name))")
@@ -214,15 +223,21 @@ extension ScheduleRunner {
 
     func check(_ online: OnlineStep) throws {
         let store = try store
-        let (service, outputs) = try service(nil)
+        var (service, outputs) = try service(nil)
         let built = try spine(online.rows, with: [])
         let now = store.now
-        asked = max(asked, now)
         let reader: OnlineReader
         var withEventTimes = online.withEventTimes
         if online.kept {
-            reader = try keptReader ?? store.onlineReader(service, capacity: 50)
-            keptReader = reader
+            let kept = try self.kept ?? (store.onlineReader(service, capacity: 50), outputs)
+            self.kept = kept
+            reader = kept.reader
+            // It reads what it always did, in the types of now.
+            outputs = kept.outputs.map { output in
+                var output = output
+                output.feature.type = model.types[output.feature.id] ?? output.feature.type
+                return output
+            }
             withEventTimes = false
         } else {
             reader = try store.onlineReader(service, capacity: 50, withEventTimes: withEventTimes)
@@ -240,8 +255,9 @@ extension ScheduleRunner {
                 guard let first = selection.first else { continue }
                 for row in 0..<batch.count {
                     let entity = entity(online.rows[row], first.view, isOther: first.isOther)
-                    let answers = entity.map { expect(Point(view: first.view, entity: $0, T: now), now, true) } ?? [:]
-                    for (place, output) in selection.enumerated() {
+                    let answers = entity.map { expect(Point(view: first.view, entity: $0, T: now), now, true, selection.map(\.feature)) } ?? [:]
+                    // What a reader that is kept says of a feature that is retired is nobody's business.
+                    for (place, output) in selection.enumerated() where model.views[output.view].features.contains(output.feature) {
                         try compare(
                             batch.columns[column + place].value(row), output, entity, now, answers[output.feature.id]?.value ?? .null, what)
                         reads += 1
@@ -325,14 +341,18 @@ extension ScheduleRunner {
 
     func checkEntities(_ view: Int, instants: [Int], from: Int?, _ pin: Pin, served: Bool) throws {
         let store = try store
-        let ids = Set(model.views[view].features.map(\.id))
-        if model.views[view].versions.contains(where: { $0.kind == .row && ids.isDisjoint(with: $0.values.keys) }) { return }  // KNOWN2
         let name = World.viewNames[view]
         let times = instants.map(World.time)
         let K = try time(pin)
         let start = from.map(World.time) ?? .distantPast
         func make() throws -> EntitiesSpine {
             try store.entities(of: name, at: times, from: start, knownAt: K, asServed: served, eventTimeColumn: "at")
+        }
+        if let K, isBeyondRetention(K, view) {
+            return try throwsBeyondRetention("a pin") {
+                var spine = try make()
+                while try spine.next(maxRows: 3) != nil {}
+            }
         }
         var spine = try make()
         let isRefused = times.contains { isBeyondRetention($0, view) }
