@@ -56,6 +56,14 @@ import WhenceCore
         try run(steps, ttls: [4, nil, nil, nil])
     }
 
+    @Test func aRetiredFeatureIsNothingToAReaderThatIsKept() throws {
+        try run([
+            .write([RegressionTests.row(1, 6, at: 1, .row, "raw")]), RegressionTests.online(6, kept: true), .alter(.retire(view: 1, "raw")),
+            RegressionTests.online(6, kept: true), .write([RegressionTests.row(1, 6, at: 2, .row, "word", "seen", "vec", "tags", "ids")]),
+            RegressionTests.online(6, kept: true),
+        ])
+    }
+
     @Test func thePresentNeverGoesBack() throws {
         try run([
             .write([RegressionTests.row(0, 7, at: 9, available: 72, .row, "flag")]), .clock(78), RegressionTests.online(7), .clock(66),

@@ -260,10 +260,11 @@ extension ScheduleRunner {
                     let entity = entity(online.rows[row], first.view, isOther: first.isOther)
                     let answers =
                         entity.map { expect(Point(view: first.view, entity: $0, T: now), now, true, selection.map(\.feature)) } ?? [:]
-                    // What a reader that is kept says of a feature that is retired is nobody's business.
-                    for (place, output) in selection.enumerated() where model.views[output.view].features.contains(output.feature) {
-                        try compare(
-                            batch.columns[column + place].value(row), output, entity, now, answers[output.feature.id]?.value ?? .null, what)
+                    for (place, output) in selection.enumerated() {
+                        // To a reader that is kept a feature that was retired since is nothing.
+                        let isThere = model.views[output.view].features.contains(output.feature)
+                        let value = isThere ? answers[output.feature.id]?.value ?? .null : .null
+                        try compare(batch.columns[column + place].value(row), output, entity, now, value, what)
                         reads += 1
                     }
                     if withEventTimes {
