@@ -45,7 +45,9 @@ struct ScheduleGenerator {
         let ttls = World.viewNames.indices.map { $0 == 2 || random.chance(1, 4) ? Optional(3 + random.below(20)) : nil }
         var steps: [Step] = []
         while steps.count < count {
-            steps.append(change())
+            let change = change()
+            steps.append(change)
+            if case .retain = change { steps.append(joinSoonAfter()) }
             if random.chance(1, 3) { steps.append(read()) }
             if random.chance(1, 8) {
                 // One row between two looks at the same entities: what the cache of latest rows has to keep up with.
@@ -133,7 +135,7 @@ struct ScheduleGenerator {
             return .abandon(view: view)
         case 5: return .flush(view: view())
         case 6: return .compact(view: view())
-        case 7: return .retain(view: view(), before: random.below(now))
+        case 7: return .retain(view: view(), before: random.chance(1, 2) ? random.below(now) : now - random.below(8))
         case 8:
             let kind = random.below(World.kinds.count)
             return .erase(kind: kind, entity: entity(kind))
@@ -252,6 +254,15 @@ struct ScheduleGenerator {
                 blockRows: random.chance(1, 3) ? 1 + random.below(20) : nil, pin: pin(), served: random.chance(1, 2),
                 threads: 1 + random.below(4), features: random.chance(1, 3) ? random.next() : nil,
                 isWithinHorizon: !random.chance(1, 10)))
+    }
+
+    /// A join at instants around the present, as served: where what is removed too early is missed.
+    private mutating func joinSoonAfter() -> Step {
+        var rows = (0..<40).map { _ in spineRow() }
+        for index in rows.indices { rows[index].tick = now - 6 + random.below(20) }
+        return .join(
+            JoinStep(
+                rows: rows, repeatedTo: nil, blockRows: nil, pin: .now, served: true, threads: 1, features: nil, isWithinHorizon: true))
     }
 
     private mutating func online() -> OnlineStep {

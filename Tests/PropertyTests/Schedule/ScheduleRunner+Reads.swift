@@ -101,9 +101,10 @@ extension ScheduleRunner {
         }
     }
 
-    /// The instant nearest to T that may be read in all of `views`.
+    /// T, or where that may not be read in all of `views` an instant at or soon after their horizons.
     private func lifted(_ T: Timestamp, _ views: Set<Int>) -> Timestamp {
-        views.reduce(T) { max($0, model.views[$1].horizon ?? .distantPast) }
+        let horizon = views.map { model.views[$0].horizon ?? .distantPast }.max() ?? .distantPast
+        return T >= horizon ? T : Timestamp(microseconds: horizon.microseconds + Int64(T.microseconds.magnitude % 5))
     }
 
     private func isBeyondRetention(_ T: Timestamp, _ view: Int) -> Bool { T < model.views[view].horizon ?? .distantPast }
