@@ -48,7 +48,8 @@ public struct History: Sendable {
         services: [FeatureService(name: "all", selections: [FeatureSelection(view: "activity", prefix: "")])])
 
     /// Appends one row of the history.
-    @inline(__always) public static func append(_ entity: Int, _ version: Int, to batch: RowBatch, _ key: inout [UInt8]) throws(WhenceError) {
+    @inline(__always) public static func append(_ entity: Int, _ version: Int, to batch: RowBatch, _ key: inout [UInt8]) throws(WhenceError)
+    {
         key.removeAll(keepingCapacity: true)
         EntityKey.append(Int64(entity), to: &key)
         try batch.append(encoded: key.span.bytes, at: eventTime(entity, version)) { encoder in
@@ -74,7 +75,8 @@ public struct History: Sendable {
             let a = History.mix(seed << 40 | UInt64(row) << 1)
             let b = History.mix(seed << 40 | UInt64(row) << 1 | 1)
             users.append(fixed: Int64(a % UInt64(entities)))
-            times.append(fixed: History.start + Int64(b % UInt64((versions + 1))) * History.step + Int64(b >> 32 & 0xFFFF_FFFF) % History.step)
+            times.append(
+                fixed: History.start + Int64(b % UInt64((versions + 1))) * History.step + Int64(b >> 32 & 0xFFFF_FFFF) % History.step)
         }
         return ColumnBatch(names: ["user_id", "event_time"], columns: [try users.finish(), try times.finish()], count: rows)
     }
