@@ -34,10 +34,12 @@ import Synchronization
             throw RocksDBError(message: "Invalid argument: no block cache of that size")
         }
         let native = names.map { unsafe NativeOptions(options, familyOptions($0), cache: cache) }
+        let general = unsafe NativeOptions(options, ColumnFamilyOptions(), cache: cache)
         let cNames = CStrings(names)
         var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
         let nativeOptions = unsafe native.map { unsafe Optional($0.options) }
-        let general = unsafe NativeOptions(options, ColumnFamilyOptions(), cache: cache)
+        // The pointers are good for as long as the objects that own them.
+        defer { withExtendedLifetime((native, general, cNames)) {} }
         let database: OpaquePointer?
         do {
             unsafe database = try call { error in
@@ -88,6 +90,7 @@ import Synchronization
         try families.withLock { families throws(RocksDBError) in
             if let family = families[name] { return family }
             let native = unsafe NativeOptions(options, familyOptions, cache: cache)
+            defer { withExtendedLifetime(native) {} }
             let created = unsafe try call { unsafe rocksdb_create_column_family(handle, native.options, name, $0) }
             guard let created = unsafe created else { throw RocksDBError(message: "IO error: no column family was made") }
             let family = unsafe ColumnFamily(name: name, handle: created)
@@ -110,6 +113,7 @@ import Synchronization
         unsafe rocksdb_ingestexternalfileoptions_set_move_files(options, 1)
         unsafe rocksdb_ingestexternalfileoptions_set_snapshot_consistency(options, 1)
         let cPaths = CStrings(paths)
+        defer { withExtendedLifetime(cPaths) {} }
         unsafe try call { unsafe rocksdb_ingest_external_file_cf(handle, family.handle, cPaths.pointers, paths.count, options, $0) }
     }
 

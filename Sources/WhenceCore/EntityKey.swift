@@ -10,7 +10,15 @@ public struct EntityKey: Hashable, Sendable {
             throw WhenceError(.invalidKey, "an entity has 1 to \(Limits.joinKeys) join keys, not \(values.count)")
         }
         var bytes: [UInt8] = []
-        for value in values { EntityKey.append(value, to: &bytes) }
+        for value in values {
+            // An element is never shorter than what it holds: a huge one is refused before it is copied.
+            switch value {
+            case .string(let text): try EntityKey.check(byteCount: text.utf8.count)
+            case .bytes(let raw): try EntityKey.check(byteCount: raw.count)
+            case .int64, .bool: break
+            }
+            EntityKey.append(value, to: &bytes)
+        }
         try EntityKey.check(byteCount: bytes.count)
         self.bytes = bytes
     }

@@ -1,1 +1,3 @@
-print("whence")
+import Foundation
+
+exit(Run.main())

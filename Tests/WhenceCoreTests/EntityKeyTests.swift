@@ -67,6 +67,15 @@ import WhenceCore
             unsafe #expect(VersionKey.commitTime(key.span.bytes) == commit)
             versions.append(Version(entity: entity, event: event, commit: commit, key: key))
         }
+        for version in versions {
+            // The range that holds the versions of one entity and no others.
+            let first = version.key.dropLast(VersionKey.timesBytes)
+            let end = first + [0xFF]
+            for other in versions {
+                let isWithin = !other.key.lexicographicallyPrecedes(first) && other.key.lexicographicallyPrecedes(end)
+                if isWithin != (other.key.dropLast(VersionKey.timesBytes) == first) { Issue.record("\(version) \(other)") }
+            }
+        }
         versions.sort { $0.key.lexicographicallyPrecedes($1.key) }
         for (a, b) in zip(versions, versions.dropFirst()) {
             #expect(!EntityKeyTests.precedes(b.entity, a.entity))

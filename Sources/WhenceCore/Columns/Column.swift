@@ -28,7 +28,7 @@ public struct Column: Sendable {
     }
 
     /// Whether row `row` has a value.
-    public func isValid(_ row: Int) -> Bool {
+    @inlinable public func isValid(_ row: Int) -> Bool {
         guard let validity else { return true }
         return validity.span[row >> 3] & (1 << UInt8(row & 7)) != 0
     }
@@ -39,7 +39,7 @@ public struct Column: Sendable {
     }
 
     /// The bytes of row `row` of a string or bytes column, as a range within `values`.
-    public func byteRange(_ row: Int) -> Range<Int> {
+    @inlinable public func byteRange(_ row: Int) -> Range<Int> {
         guard let offsets else { return 0..<0 }
         let start = unsafe offsets.span.unsafeLoadUnaligned(fromByteOffset: row * 4, as: Int32.self)
         let end = unsafe offsets.span.unsafeLoadUnaligned(fromByteOffset: row * 4 + 4, as: Int32.self)

@@ -28,7 +28,7 @@ import Foundation
     var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }
 
     /// The bytes.
-    public var span: RawSpan {
+    @inlinable public var span: RawSpan {
         @_lifetime(borrow self) get {
             let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(start), byteCount: byteCount)
             return unsafe _overrideLifetime(span, borrowing: self)

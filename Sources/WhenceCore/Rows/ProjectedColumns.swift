@@ -103,7 +103,8 @@ import Foundation
         guard isDense, let layout = plan?.layout else { return false }
         precondition(row >= 0 && row < columns.count)
         let body = header.bodyOffset
-        guard version.byteCount >= body + layout.fixedBytes else { throw RowHeader.corrupt("its values are cut short") }
+        let isWhole = layout.variableCount == 0 ? version.byteCount == body + layout.fixedBytes : version.byteCount >= body + layout.fixedBytes
+        guard isWhole else { throw RowHeader.corrupt("its values do not have the length that its schema says") }
         if allEightWide {
             for target in 0..<targetCount {
                 let bits = unsafe version.unsafeLoadUnaligned(fromByteOffset: body &+ denseOffsets[target], as: UInt64.self)

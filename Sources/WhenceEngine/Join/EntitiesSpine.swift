@@ -78,10 +78,9 @@ public struct EntitiesSpine: Spine {
     private func nextEntity() throws(WhenceError) -> Bool {
         if place.isBegun && place.instant < instants.count { return true }
         if place.isBegun {
-            // Past every version of the current entity: its oldest possible one.
-            let entity = place.entity
-            unsafe place.target.set(entity.span.bytes, .distantPast, knownAt: .distantPast)
-            _ = place.target.withKey { place.cursor.seek($0) }
+            // Past every version of the current entity, and not past one whose key begins with it (`Formats/keys.md`).
+            let end = place.entity + [0xFF]
+            unsafe place.cursor.seek(end.span.bytes)
         } else {
             place.cursor.seekToFirst()
             place.isBegun = true

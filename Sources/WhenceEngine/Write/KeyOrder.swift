@@ -9,8 +9,8 @@ struct SortKey: BitwiseCopyable {
     var time: UInt64
     var index: UInt32
 
-    /// The prefix of an entity key. No encoded key is the beginning of another, so a tie between keys of up to eight
-    /// bytes means that they are equal.
+    /// The prefix of an entity key. What follows a key that is the beginning of another is never zero (`Formats/keys.md`), so a
+    /// tie between keys of up to eight bytes means that they are equal.
     @inline(__always) static func prefix(_ entity: RawSpan) -> UInt64 {
         if entity.byteCount >= 8 { return UInt64(bigEndian: unsafe entity.unsafeLoadUnaligned(as: UInt64.self)) }
         var prefix: UInt64 = 0

@@ -98,7 +98,9 @@ public final class CSVReader: RecordReader {
     @_lifetime(borrow self)
     public func field(_ index: Int) -> RecordField {
         let slot = slots[index]
-        return unsafe _overrideLifetime(RecordField(state: slot.state, bytes: bytes(slot)), borrowing: self)
+        let bytes = bytes(slot)
+        let shown = slot.state == .null || slot.state == .absent ? bytes.extracting(0..<0) : bytes
+        return unsafe _overrideLifetime(RecordField(state: slot.state, bytes: shown), borrowing: self)
     }
 
     @_lifetime(borrow self)
@@ -125,7 +127,7 @@ public final class CSVReader: RecordReader {
     }
 
     /// Whether nothing stands in the record.
-    private var isBlank: Bool { slots.count == 1 && slots[0].start == slots[0].end && slots[0].state != .quotedText }
+    private var isBlank: Bool { slots.count == 1 && recordEnd == window.begin }
 
     /// Finds the fields of the next record. False at the end of the input.
     private func parse() throws(WhenceError) -> Bool {
@@ -291,6 +293,8 @@ public final class CSVReader: RecordReader {
         } catch {
             failure = error
             canContinue = false
+            slots.reset()
+            recordEnd = window.begin
             throw error
         }
     }
@@ -328,6 +332,7 @@ public final class CSVReader: RecordReader {
     ) throws(WhenceError) -> WhenceError {
         let error = WhenceError(code, message, place: place(column: min(slots.count, TabularLimits.columns - 1)), hint: hint)
         if let cellStart { countLines(cellStart..<position) }
+        slots.reset()
         var at = position
         var isQuoted = inQuotes
         while true {

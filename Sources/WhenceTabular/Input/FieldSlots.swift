@@ -1,3 +1,4 @@
+import Foundation
 import WhenceCore
 
 /// Where the fields of the current record are: within the record, or, where they had to be unescaped, in memory of
@@ -19,9 +20,10 @@ import WhenceCore
 
     init() {
         unsafe slots = .allocate(capacity: TabularLimits.columns)
-        unsafe slots.initialize(repeating: Slot(start: 0, end: 0, state: .absent, isUnescaped: false), count: TabularLimits.columns)
+        // All zero: empty and absent.
+        unsafe memset(slots, 0, TabularLimits.columns * MemoryLayout<Slot>.stride)
         unsafe unescaped = .allocate(capacity: unescapedCapacity)
-        unsafe unescaped.initialize(repeating: 0, count: unescapedCapacity)
+        unsafe memset(unescaped, 0, unescapedCapacity)
     }
 
     deinit {
@@ -31,7 +33,7 @@ import WhenceCore
 
     /// Forgets the fields of the last record; `count` fields are absent until they are set.
     func reset(count: Int = 0) {
-        for index in 0..<count { unsafe slots[index].state = .absent }
+        for index in 0..<count { unsafe slots[index] = Slot(start: 0, end: 0, state: .absent, isUnescaped: false) }
         self.count = count
         unescapedCount = 0
     }
@@ -69,7 +71,7 @@ import WhenceCore
         let larger = unescapedCapacity * 2
         let block = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
         unsafe block.initialize(from: unescaped, count: unescapedCount)
-        unsafe (block + unescapedCount).initialize(repeating: 0, count: larger - unescapedCount)
+        unsafe memset(block + unescapedCount, 0, larger - unescapedCount)
         unsafe unescaped.deallocate()
         unsafe unescaped = block
         unescapedCapacity = larger

@@ -62,6 +62,7 @@ public final class NDJSONReader: RecordReader {
         } catch {
             failure = error
             canContinue = false
+            recordEnd = window.begin
             throw error
         }
         if clipped != nil || recordEnd - window.begin > TabularLimits.recordBytes {

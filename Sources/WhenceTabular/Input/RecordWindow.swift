@@ -22,7 +22,7 @@ import WhenceCore
         self.source = source
         capacity = 2 * RecordWindow.chunkBytes
         unsafe base = .allocate(capacity: capacity)
-        unsafe base.initialize(repeating: 0, count: capacity)
+        unsafe memset(base, 0, capacity)
     }
 
     deinit { unsafe base.deallocate() }
@@ -41,7 +41,7 @@ import WhenceCore
             let larger = capacity * 2
             let block = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
             unsafe block.initialize(from: base, count: end)
-            unsafe (block + end).initialize(repeating: 0, count: larger - end)
+            unsafe memset(block + end, 0, larger - end)
             unsafe base.deallocate()
             unsafe base = block
             capacity = larger

@@ -1,0 +1,15 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "whence-benchmarks",
+    dependencies: [
+        .package(name: "whence", path: ".."),
+        .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
+    ],
+    targets: [
+        .target(name: "Workload", dependencies: [.product(name: "WhenceEngine", package: "whence")], path: "Sources/Workload"),
+        .executableTarget(name: "Figures", dependencies: ["Workload", .product(name: "WhenceEngine", package: "whence")], path: "Sources/Figures"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,71 @@
+import ArgumentParser
+import WhenceCore
+import WhenceEngine
+
+/// What every verb takes: where the store is, how it may use the machine, and how to answer.
+struct StoreArguments: ParsableArguments {
+    @Option(help: ArgumentHelp("The directory of the store.", valueName: "dir"))
+    var data: String
+
+    @Flag(help: "Answer in JSON, for programs: one document, or one line for each item.")
+    var json = false
+
+    @Option(help: ArgumentHelp("Memory for the cache of latest rows; 0 turns it off (default: 64).", valueName: "MiB"))
+    var cache: Int?
+
+    @Option(help: ArgumentHelp("Memory for blocks of files (default: 512).", valueName: "MiB"))
+    var blockCache: Int?
+
+    @Option(help: ArgumentHelp("Memory for rows that are not yet in files (default: 256).", valueName: "MiB"))
+    var memtable: Int?
+
+    @Option(help: ArgumentHelp("Threads that one command may use (default: 2).", valueName: "n"))
+    var threads: Int?
+
+    @Option(help: "What an acknowledged write survives: synced, a power failure; buffered, the end of the process.")
+    var durability = Durability.synced
+
+    /// What a command is going to do with the store.
+    enum Use {
+        /// Read what is there; a store that is damaged in part, or may not be written, serves what it can.
+        case read
+        /// Write to what is there.
+        case write
+        /// Write, and make the store where there is none.
+        case create
+    }
+
+    func validate() throws {
+        for (option, value, least) in [("--cache", cache, 0), ("--block-cache", blockCache, 1), ("--memtable", memtable, 4)] {
+            guard let value, !(least...(1 << 20)).contains(value) else { continue }
+            throw ValidationError("'\(option) \(value)' is out of range: \(least) to \(1 << 20) MiB")
+        }
+        if let threads, !(1...256).contains(threads) { throw ValidationError("'--threads \(threads)' is out of range: 1 to 256") }
+        if data.isEmpty { throw ValidationError("'--data' names no directory") }
+    }
+
+    func open(_ use: Use) throws(WhenceError) -> Store {
+        var options = StoreOptions()
+        if let cache { options.latestCacheBytes = cache << 20 }
+        if let blockCache { options.blockCacheBytes = blockCache << 20 }
+        if let memtable { options.memtableBytes = memtable << 20 }
+        if let threads { options.threads = threads }
+        options.durability = durability
+        options.mustExist = use != .create
+        do {
+            return try Store(at: data, options: options)
+        } catch  where use == .read && (error.code == .corruption || error.code == .permissionDenied) {
+            options.readOnly = true
+            let store = try Store(at: data, options: options)
+            if error.code == .corruption {
+                var warning = error
+                warning.hint =
+                    "the store is open for reading only, and serves the views that are whole; restore the damaged one from a backup"
+                Console.warn(warning, asJSON: json)
+            }
+            return store
+        }
+    }
+}
+
+extension Durability: ExpressibleByArgument {}

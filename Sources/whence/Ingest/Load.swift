@@ -1,0 +1,161 @@
+import WhenceCatalog
+import WhenceCore
+import WhenceEngine
+import WhenceTabular
+
+/// One load of a table into a view, by ordinary writes or as a backfill.
+///
+/// A file is read twice for ordinary writes: nothing is written before every row of it has been looked at, so that a load that
+/// stops at a bad row leaves nothing behind. Standard input can only be read once, and says what it had committed.
+final class Load {
+    struct Choices {
+        var path: String
+        var format: InputFormat
+        var nulls: [String]
+        var absent: String?
+        var mapping: RowMapping.Choices
+        var batchRows: Int
+        var rejectsPath: String
+        var maxRejects: Int
+        var idempotencyKey: String?
+    }
+
+    /// A batch is committed at this size, however few rows it has.
+    private static let batchBytesMax = 32 << 20
+    private static let progressEvery = 1024
+
+    private let store: Store
+    private let view: StoredView
+    private let choices: Choices
+    private let rejects: RejectsFile
+    var rejectsPath: String { rejects.path }
+    private(set) var rows = 0
+    private(set) var rejected = 0
+    /// Commits, of which some may repeat earlier ones of the same idempotency key.
+    private(set) var commits: [Commit] = []
+
+    init(_ store: Store, _ view: StoredView, _ choices: Choices) {
+        self.store = store
+        self.view = view
+        self.choices = choices
+        rejects = RejectsFile(choices.rejectsPath)
+    }
+
+    /// Loads by ordinary writes, a commit for every so many rows.
+    func write() throws(WhenceError) {
+        // Only a regular file has a size, and can be read again.
+        let bytes = choices.path == "-" ? nil : try ByteSource(path: choices.path).totalBytes
+        let isReadTwice = bytes != nil
+        let batch = RowBatch(view)
+        if isReadTwice {
+            try run("checking", notes: true) { () throws(WhenceError) in
+                if self.isFull(batch) { batch.removeAll() }
+                return batch
+            }
+            batch.removeAll()
+            rows = 0
+            rejected = 0
+        }
+        do {
+            try run("writing", notes: !isReadTwice) { () throws(WhenceError) in
+                if self.isFull(batch) { try self.commit(batch) }
+                return batch
+            }
+            if batch.count > 0 { try commit(batch) }
+        } catch {
+            throw saying(soFar, error)
+        }
+    }
+
+    /// Loads everything as one backfill, which is published at the end.
+    func backfill() throws(WhenceError) {
+        let backfill = try store.backfill(view.definition.name)
+        try run("backfill", notes: true) { () throws(WhenceError) in try backfill.rows() }
+        guard rows > 0 else { return }
+        commits = [try backfill.publish()]
+    }
+
+    private func isFull(_ batch: RowBatch) -> Bool { batch.count >= choices.batchRows || batch.byteCount >= Load.batchBytesMax }
+
+    private func commit(_ batch: RowBatch) throws(WhenceError) {
+        let key = choices.idempotencyKey.map { "\($0)/\(commits.count)" }
+        commits.append(try store.write(batch, idempotencyKey: key))
+        batch.removeAll()
+    }
+
+    private var soFar: String {
+        guard let last = commits.last else { return "nothing was written" }
+        return "the rows before were committed in \(commits.count.counted("batch", "batches")), the last at \(last.time)"
+    }
+
+    private func saying(_ what: String, _ error: WhenceError) -> WhenceError {
+        var error = error
+        if !error.hint.contains("nothing was written") { error.hint += error.hint.isEmpty ? what : "; \(what)" }
+        return error
+    }
+
+    // MARK: Reading
+
+    /// Reads the whole input into the batches that `next` hands out, asking for one before each row.
+    private func run(_ label: String, notes: Bool, _ next: () throws(WhenceError) -> RowBatch) throws(WhenceError) {
+        let reader = try choices.format.reader(choices.path, nulls: choices.nulls, absent: choices.absent)
+        do throws(WhenceError) {
+            switch reader {
+            case let csv as CSVReader: try read(csv, label, notes: notes, next)
+            case let ndjson as NDJSONReader: try read(ndjson, label, notes: notes, next)
+            default: preconditionFailure("a reader of another format")
+            }
+        } catch {
+            try rejects.finish()
+            throw commits.isEmpty ? saying("nothing was written", error) : error
+        }
+        try rejects.finish()
+    }
+
+    private func read<Reader: RecordReader>(
+        _ reader: Reader, _ label: String, notes: Bool, _ next: () throws(WhenceError) -> RowBatch
+    ) throws(WhenceError) {
+        let mapping = try RowMapping(view, choices.mapping)
+        try mapping.take(reader)
+        let bar = ProgressBar("\(label) \(view.definition.name)")
+        defer { bar.clear() }
+        while true {
+            do throws(WhenceError) {
+                guard try reader.next() else { return }
+            } catch {
+                guard reader.canContinue, Load.isAboutTheRow(error) else { throw error }
+                try reject(error, reader, notes: notes)
+                continue
+            }
+            if reader.columns.count > mapping.columnCount { try mapping.take(reader) }
+            let batch = try next()
+            do throws(WhenceError) {
+                try mapping.append(reader, to: batch)
+                rows += 1
+            } catch {
+                guard Load.isAboutTheRow(error) else { throw error }
+                try reject(error, reader, notes: notes)
+            }
+            if rows % Load.progressEvery == 0 { bar.update(done: reader.bytesRead, of: reader.totalBytes, count: rows) }
+        }
+    }
+
+    private static func isAboutTheRow(_ error: WhenceError) -> Bool {
+        switch error.code {
+        case .invalidValue, .invalidTime, .invalidKey, .limitExceeded, .malformedInput: true
+        default: false
+        }
+    }
+
+    private func reject(_ error: WhenceError, _ reader: any RecordReader, notes: Bool) throws(WhenceError) {
+        rejected += 1
+        if notes {
+            try rejects.append(line: reader.lineNumber, error, record: reader.rawRecord)
+        }
+        guard rejected > choices.maxRejects else { return }
+        if choices.maxRejects == 0 { throw error }
+        throw WhenceError(
+            .tooManyRejects, "\(rejected.counted("row")) were rejected, the last for: \(error.message)", place: error.place,
+            hint: "--max-rejects allows \(choices.maxRejects); \(rejects.path) says what is wrong with each")
+    }
+}

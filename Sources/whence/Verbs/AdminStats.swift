@@ -1,0 +1,58 @@
+import ArgumentParser
+import WhenceCore
+import WhenceEngine
+
+struct AdminStats: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats",
+        abstract: "Show what the store holds and how it stands.",
+        discussion: "Example: whence admin stats --data store")
+
+    @OptionGroup var store: StoreArguments
+
+    func run() throws {
+        let statistics = try store.open(.read).statistics()
+        try store.json ? Console.print(json(statistics)) : Console.print(text(statistics))
+    }
+
+    private func text(_ statistics: StoreStatistics) -> String {
+        var text = "store        \(statistics.path), format \(statistics.formatVersion)\n"
+        text += "catalog      version \(statistics.catalogVersion), \(statistics.views.count.counted("view"))\n"
+        text += "last commit  \(statistics.lastCommit.map(\.description) ?? "none yet")\n"
+        text += "on disk      \(statistics.views.reduce(0) { $0 + $1.fileBytes }.byteText)"
+        text += " in \(statistics.views.reduce(0) { $0 + $1.files }.counted("file"))\n"
+        text += "block cache  \(statistics.blockCacheUsedBytes.byteText) of \(statistics.blockCacheBytes.byteText)\n"
+        if statistics.isWriteStopped { text += "writes are stopped: compaction does not keep up\n" }
+        if statistics.backgroundErrors > 0 {
+            text += "errors in the background: \(statistics.backgroundErrors); see the LOG file in the store\n"
+        }
+        guard !statistics.views.isEmpty else { return text }
+        var table = TextTable(
+            ["view", "versions", "on disk", "files by level", "in memory", "to compact", "history from"], right: [1, 2, 4, 5])
+        for view in statistics.views {
+            table.append([
+                view.name, "\(view.versions.grouped)", view.fileBytes.byteText, view.filesByLevel.map(String.init).joined(separator: " "),
+                view.memtableBytes.byteText, view.pendingCompactionBytes.byteText, view.horizon.map(\.description) ?? "the beginning",
+            ])
+        }
+        return text + "\n" + table.text + "\nVersions are estimated.\n"
+    }
+
+    private func json(_ statistics: StoreStatistics) -> JSON {
+        let views = statistics.views.map { view in
+            JSON.object([
+                ("name", .string(view.name)), ("versions_estimated", .int(view.versions)), ("files", .int(view.files)),
+                ("file_bytes", .int(view.fileBytes)), ("memtable_bytes", .int(view.memtableBytes)),
+                ("pending_compaction_bytes", .int(view.pendingCompactionBytes)),
+                ("files_by_level", .array(view.filesByLevel.map { .int($0) })), ("horizon", JSON(view.horizon)),
+            ])
+        }
+        return .object([
+            ("path", .string(statistics.path)), ("format_version", .int(statistics.formatVersion)),
+            ("catalog_version", .int(statistics.catalogVersion)), ("last_commit", JSON(statistics.lastCommit)),
+            ("block_cache_used_bytes", .int(statistics.blockCacheUsedBytes)), ("block_cache_bytes", .int(statistics.blockCacheBytes)),
+            ("is_write_stopped", .bool(statistics.isWriteStopped)), ("background_errors", .int(statistics.backgroundErrors)),
+            ("views", .array(views)),
+        ])
+    }
+}
