@@ -28,6 +28,9 @@ CORRECTED = pd.Timestamp("2014-01-15T12:00:00Z")
 # Airports of Puerto Rico and the Virgin Islands, which the table of airports leaves out.
 CARIBBEAN = dict.fromkeys(["BQN", "PSE", "SJU", "STT"], "America/Puerto_Rico")
 
+# Where an ordinary write states no availability, that is its commit time: after every instant that the demo asks about.
+LATER = np.iinfo(np.int64).max
+
 UTC = pa.timestamp("us", "UTC")
 SEED = 20131225
 
@@ -45,6 +48,7 @@ class Write:
     features: list
     backfill: bool
     phase: int
+    kind: str  # row, deletion or retraction
 
     @property
     def rows(self):
@@ -179,16 +183,18 @@ class Preparation:
             "cancelled": pa.array(f.cancelled), "tailnum": text(f.tailnum), "dep_delay": whole(f.dep_delay, pa.int32()),
             "arr_delay": whole(f.arr_delay, pa.int32())})
 
-    def add(self, view, keys, name, table, event_column, available, *, backfill, phase, stated):
+    def add(self, view, keys, name, table, event_column, available, *, backfill, phase, stated, kind="row"):
         event = table[event_column].cast(pa.int64()).to_numpy()
         features = [c for c in table.column_names if c not in keys and c != event_column]
         path = os.path.join(self.folder, name)
         filed = table.append_column("reported_at", instants(available)) if stated else table
+        if kind != "row":
+            filed = filed.append_column("_kind", pa.array([kind] * len(table)))
         if name.endswith(".ndjson"):
             save_ndjson(filed, path)
         else:
             save_csv(filed, path)
-        self.writes.append(Write(view, path, table, event, np.asarray(available, dtype=np.int64), keys, features, backfill, phase))
+        self.writes.append(Write(view, path, table, event, np.asarray(available, dtype=np.int64), keys, features, backfill, phase, kind))
 
     def add_phase(self, phase, flights, weather, suffix, *, backfill):
         """Outcomes and weather. As they are in the table where it is a backfill, whose rows may stand in any order and say
@@ -231,8 +237,9 @@ class Preparation:
         return {"late": late, "out of order": behind}
 
     def corrections(self, phase):
-        """Corrections of what was written before, made in January: whole rows of weather, and of outcomes the arrival
-        delay alone, so that the other features are still those of the first version."""
+        """What was found out in January: corrections, whole rows of weather, and of outcomes the arrival delay alone, so that
+        the other features are still those of the first version; retractions of outcomes that were filed for the wrong
+        plane; deletions of planes that left the register in July."""
         made = CORRECTED.value // 1000
         w = self.weather.sample(400, random_state=SEED).copy()
         w["temp"] = (w.temp + 1.8).round(2)
@@ -249,6 +256,14 @@ class Preparation:
             _, table = make(f)
             self.add(view, keys, f"{view}-corrected.ndjson", table.select(keys + ["ended_at", "arr_delay"]), "ended_at",
                      np.full(len(f), made), backfill=False, phase=phase, stated=True)
+
+        f = self.flights[self.flights.tailnum.notna()].drop_duplicates(["tailnum", "ended"], keep=False).sample(500, random_state=SEED)
+        self.add("plane_outcomes", ["tailnum"], "plane_outcomes-retracted.ndjson", self.plane_outcomes(f)[1].select(["tailnum", "ended_at"]),
+                 "ended_at", np.full(len(f), made), backfill=False, phase=phase, stated=True, kind="retraction")
+        gone = self.planes_table().select(["tailnum"]).take(np.sort(self.random.choice(len(self.planes), 40, replace=False)))
+        left = np.full(len(gone), pd.Timestamp("2013-07-01T04:00:00Z").value // 1000)
+        self.add("planes", ["tailnum"], "planes-deleted.ndjson", gone.append_column("registered_at", instants(left)), "registered_at",
+                 np.full(len(gone), LATER), backfill=False, phase=phase, stated=False, kind="deletion")
 
     def spine(self):
         """Every flight at its scheduled departure, with what a model is to learn beside it."""

@@ -9,6 +9,7 @@ Three ways, each written apart from the others:
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -16,24 +17,26 @@ import pyarrow as pa
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
+KINDS = ["row", "deletion", "retraction"]
+DELETION, RETRACTION = 1, 2
 
 
-@dataclass
+@dataclass(frozen=True)
 class Selection:
     """What the service `arrival_delay` reads of one view; said again here, not read from the definitions."""
 
     view: str
-    columns: list  # of the spine, one for each join key
+    columns: tuple  # of the spine, one for each join key
     prefix: str
     ttl: int | None
 
 
 SELECTIONS = [
-    Selection("weather", ["origin"], "weather_", 3 * HOUR),
-    Selection("planes", ["tailnum"], "plane_", None),
-    Selection("plane_outcomes", ["tailnum"], "inbound_", 2 * DAY),
-    Selection("carrier_outcomes", ["carrier", "origin"], "carrier_", None),
-    Selection("flight_outcomes", ["carrier", "flight", "origin"], "earlier_", 8 * DAY),
+    Selection("weather", ("origin",), "weather_", 3 * HOUR),
+    Selection("planes", ("tailnum",), "plane_", None),
+    Selection("plane_outcomes", ("tailnum",), "inbound_", 2 * DAY),
+    Selection("carrier_outcomes", ("carrier", "origin"), "carrier_", None),
+    Selection("flight_outcomes", ("carrier", "flight", "origin"), "earlier_", 8 * DAY),
 ]
 
 
@@ -49,6 +52,7 @@ class Versions:
         self.available = np.concatenate([w.available for w in writes])
         self.commit = np.concatenate([np.full(w.rows, i) for i, w in enumerate(writes)])
         self.phase = np.concatenate([np.full(w.rows, w.phase) for w in writes])
+        self.kind = np.concatenate([np.full(w.rows, KINDS.index(w.kind), dtype=np.int8) for w in writes])
         self.carries = {f: np.concatenate([np.full(w.rows, f in w.features) for w in writes]) for f in self.features}
         self.values = {}
         for feature in self.features:
@@ -58,11 +62,12 @@ class Versions:
             self.values[feature] = pa.chunked_array(parts, type=type).combine_chunks()
 
     def classes(self, phase):
-        """The features, those together that the same versions carry; with each class the versions known in `phase`."""
+        """The features, those together that the same versions carry; with each class the versions known in `phase` that
+        carry them, and the deletions, which answer for all features."""
         known = self.phase <= phase
         together = {}
         for feature in self.features:
-            mask = self.carries[feature] & known
+            mask = (self.carries[feature] | (self.kind == DELETION)) & known
             together.setdefault(mask.tobytes(), (mask, []))[1].append(feature)
         return [(np.flatnonzero(mask), features) for mask, features in together.values()]
 
@@ -80,24 +85,38 @@ class Reference:
             versions = self.versions[selection.view]
             entities = self.entity_numbers(versions, selection)
             for rows, features in versions.classes(phase):
-                pick = (self.as_served if as_served else self.plain)(versions, selection, rows, *entities)
+                pick = (self.as_served if as_served else self.plain)(versions, selection, phase, rows, *entities)
+                # A deletion that answers says that there is nothing.
+                pick = np.where((pick >= 0) & (versions.kind[pick] == DELETION), -1, pick)
                 indices = pa.array(pick, mask=pick < 0)
                 for feature in features:
                     columns[selection.prefix + feature] = (versions.values[feature].take(indices), pick)
         order = [s.prefix + f for s in SELECTIONS for f in self.versions[s.view].features]
         return {name: columns[name] for name in order}
 
+    @cache
     def entity_numbers(self, versions, selection):
-        """The same number for the same entity, in the versions and in the spine; -1 in the spine where a key is missing."""
+        """The same number for the same entity, in the versions and in the spine; -1 in the spine where it has no version."""
         stored = versions.entity.itertuples(index=False, name=None)
         numbers = {}
         left = np.fromiter((numbers.setdefault(e, len(numbers)) for e in stored), dtype=np.int64, count=len(versions.event))
-        asked = self.frame[selection.columns].itertuples(index=False, name=None)
+        asked = self.frame[list(selection.columns)].itertuples(index=False, name=None)
         right = np.fromiter((numbers.get(e, -1) for e in asked), dtype=np.int64, count=len(self.frame))
         return left, right
 
-    def plain(self, versions, selection, rows, stored, asked):
+    def retractions(self, versions, phase, stored):
+        """For each version: the commit and the availability of the retraction of its entity and event time, -1 where none
+        is known. No event time is retracted twice here."""
+        at = np.flatnonzero((versions.kind == RETRACTION) & (versions.phase <= phase))
+        found = pd.DataFrame({"entity": stored, "event": versions.event}).merge(
+            pd.DataFrame({"entity": stored[at], "event": versions.event[at], "commit": versions.commit[at],
+                          "available": versions.available[at]}), on=["entity", "event"], how="left", validate="many_to_one")
+        return (found[c].fillna(-1).to_numpy(dtype=np.int64) for c in ["commit", "available"])
+
+    def plain(self, versions, selection, phase, rows, stored, asked):
         """merge_asof over the versions in `rows`."""
+        retracted, _ = self.retractions(versions, phase, stored)
+        rows = rows[retracted[rows] <= versions.commit[rows]]
         right = pd.DataFrame({"entity": stored[rows], "event": versions.event[rows], "commit": versions.commit[rows], "row": rows})
         # Of one event time the last commit counts, and within a commit the row that stands last.
         right = right.sort_values(["event", "commit", "row"], kind="stable").drop_duplicates(["entity", "event"], keep="last")
@@ -107,13 +126,15 @@ class Reference:
         pick[joined["at"].to_numpy()] = joined["row"].fillna(-1).to_numpy(dtype=np.int64)
         return pick
 
-    def as_served(self, versions, selection, rows, stored, asked):
+    def as_served(self, versions, selection, phase, rows, stored, asked):
         """Every spine row starts at the last version at or before its T, and all step back together."""
         # Rows of one commit, entity and event time are one version: the last of them.
         table = pd.DataFrame({"entity": stored[rows], "event": versions.event[rows], "commit": versions.commit[rows], "row": rows})
         table = table.drop_duplicates(["entity", "event", "commit"], keep="last").sort_values(["entity", "event", "commit"])
         entity, event, row = (table[c].to_numpy() for c in ["entity", "event", "row"])
         available = versions.available[row]
+        commit, visible = self.retractions(versions, phase, stored)
+        retracted = np.where(commit > versions.commit, visible, np.iinfo(np.int64).max)[row]
         # Position of the last version with (entity, event) <= (asked, T): ranks of a lexicographic order, merged.
         T = self.spine.time
         order = np.lexsort((np.r_[np.zeros(len(entity)), np.ones(len(asked))], np.r_[event, T], np.r_[entity, asked]))
@@ -128,7 +149,7 @@ class Reference:
             p = at[walking]
             alive = (p >= 0) & (entity[p] == asked[walking]) & (T[walking] - event[p] <= ttl)
             walking, p = walking[alive], p[alive]
-            met = available[p] <= T[walking]
+            met = (available[p] <= T[walking]) & (retracted[p] > T[walking])
             pick[walking[met]] = row[p[met]]
             walking = walking[~met]
             at[walking] -= 1
@@ -138,19 +159,23 @@ class Reference:
         """The definition for one row of the spine and one feature: the row number of the version, or -1."""
         versions = self.versions[selection.view]
         T = self.spine.time[spine_row]
-        rows = self.rows_of(selection.view).get(tuple(self.frame[selection.columns].iloc[spine_row]))
+        rows = self.rows_of(selection.view).get(tuple(self.frame[list(selection.columns)].iloc[spine_row]))
         if rows is None:
             return -1
-        counts = versions.carries[feature][rows] & (versions.phase[rows] <= phase) & (versions.event[rows] <= T)
+        visible = (versions.phase[rows] <= phase) & (versions.event[rows] <= T)
         if as_served:
-            counts &= versions.available[rows] <= T
-        rows = rows[counts]
+            visible &= versions.available[rows] <= T
+        rows = rows[visible]
+        for retraction in rows[versions.kind[rows] == RETRACTION]:
+            earlier = versions.commit[rows] <= versions.commit[retraction]
+            rows = rows[(versions.event[rows] != versions.event[retraction]) | ~earlier]
+        rows = rows[versions.carries[feature][rows] | (versions.kind[rows] == DELETION)]
         # Greatest event time, then greatest commit time, then the later row of the batch.
         rows = rows[versions.event[rows] == versions.event[rows].max(initial=0)]
         rows = rows[versions.commit[rows] == versions.commit[rows].max(initial=0)]
         if len(rows) == 0 or (selection.ttl is not None and T - versions.event[rows[-1]] > selection.ttl):
             return -1
-        return rows.max()
+        return -1 if versions.kind[rows.max()] == DELETION else rows.max()
 
     def rows_of(self, view):
         if not hasattr(self, "_rows_of"):
