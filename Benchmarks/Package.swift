@@ -9,7 +9,15 @@ let package = Package(
     ],
     targets: [
         .target(name: "Workload", dependencies: [.product(name: "WhenceEngine", package: "whence")], path: "Sources/Workload"),
-        .executableTarget(name: "Figures", dependencies: ["Workload", .product(name: "WhenceEngine", package: "whence")], path: "Sources/Figures"),
+        .executableTarget(
+            name: "Figures", dependencies: ["Workload", .product(name: "WhenceEngine", package: "whence")], path: "Sources/Figures"),
+        .executableTarget(
+            name: "EngineBenchmarks",
+            dependencies: [
+                "Workload", .product(name: "WhenceEngine", package: "whence"), .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Benchmarks/EngineBenchmarks",
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ],
     swiftLanguageModes: [.v6]
 )

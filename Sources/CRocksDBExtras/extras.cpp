@@ -35,11 +35,11 @@ extern "C" bool extras_iterator_first(rocksdb_iterator_t *iterator, extras_entry
 }
 
 extern "C" bool extras_iterator_advance(
-    rocksdb_iterator_t *iterator, const char *key, size_t key_length, int steps, extras_entry_t *entry) {
+    rocksdb_iterator_t *iterator, const char *key, size_t key_length, int *steps, extras_entry_t *entry) {
     const rocksdb::Slice target(key, key_length);
     rocksdb::Iterator *rep = iterator->rep;
     while (rep->key().compare(target) < 0) {
-        if (steps-- == 0) {
+        if ((*steps)-- == 0) {
             rep->Seek(target);
             break;
         }

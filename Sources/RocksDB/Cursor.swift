@@ -80,12 +80,13 @@ extension Database {
     }
 
     /// Moves on to the first key that is not less than `key`: up to `steps` single steps, which cost less than a seek
-    /// over a short way, then a seek. The cursor must be valid and not stand behind `key`.
-    @discardableResult public mutating func advance(to key: RawSpan, within steps: Int32) -> Bool {
+    /// over a short way, then a seek. The cursor must be valid and not stand behind `key`. Afterwards `steps` is what was left
+    /// of them, or -1 where it took a seek.
+    @discardableResult public mutating func advance(to key: RawSpan, within steps: inout Int32) -> Bool {
         precondition(isValid, "a cursor at its end cannot move on")
         unsafe key.withUnsafeBytes { key in
             unsafe isValid = extras_iterator_advance(
-                iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, steps, &entry)
+                iterator, key.baseAddress?.assumingMemoryBound(to: CChar.self), key.count, &steps, &entry)
         }
         return isValid
     }

@@ -21,6 +21,8 @@ public final class Store: Sendable {
     let state: Mutex<State>
     let cache: LatestCache
     let committer: Committer
+    /// Counts the changes of `state.views`, so that a reader that is kept notices that its view has changed.
+    let generation = Atomic<Int>(0)
 
     /// Opens the store in the directory `path`, and makes one where there is none unless `options` say otherwise.
     ///
@@ -57,7 +59,7 @@ public final class Store: Sendable {
         state = Mutex(State(catalog: catalog, views: views, backfills: backfills))
         committer = Committer(
             database, records: records, last: try lastCommit.map { bytes throws(WhenceError) in try Records.time(bytes) } ?? .distantPast,
-            options: options
+            notBefore: views.values.map(\.horizon).max() ?? .distantPast, options: options
         ) { parts, commit in
             parts.update(cache, commit)
         }
@@ -108,6 +110,7 @@ public final class Store: Sendable {
                 state.catalog = catalog
                 state.views = views
             }
+            self.generation.add(1, ordering: .releasing)
             for view in views.values { self.cache.removeAll(view: view.id) }
             return time
         }
@@ -133,11 +136,24 @@ public final class Store: Sendable {
         if let idempotencyKey, idempotencyKey.utf8.count > Limits.entityKeyBytes || idempotencyKey.isEmpty {
             throw WhenceError(.invalidArgument, "an idempotency key has 1 to \(Limits.entityKeyBytes) bytes")
         }
-        var parts: [(VersionBuffer, OpenView)] = []
+        var merged: [(buffer: VersionBuffer, layout: RowLayout, view: OpenView)] = []
         for batch in batches where batch.count > 0 {
-            var buffer = batch.buffer
-            try buffer.sortAndMerge(batch.layout)
-            parts.append((buffer, try view(batch.view.definition.name)))
+            let view = try view(batch.view.definition.name)
+            try view.checkRetractions(batch.buffer)
+            if let same = merged.firstIndex(where: { $0.view === view && $0.layout.schema.id == batch.layout.schema.id }) {
+                merged[same].buffer.append(batch.buffer)
+            } else if merged.contains(where: { $0.view === view }) {
+                throw WhenceError(
+                    .invalidArgument, "two batches of view '\(view.name)' were made under different schemas",
+                    hint: "make batches anew after definitions were applied")
+            } else {
+                merged.append((batch.buffer, batch.layout, view))
+            }
+        }
+        var parts: [(VersionBuffer, OpenView)] = []
+        for var part in merged {
+            try part.buffer.sortAndMerge(part.layout)
+            parts.append((part.buffer, part.view))
         }
         return try committer.commit(Committer.Parts(parts), idempotencyKey: idempotencyKey)
     }

@@ -161,7 +161,7 @@ import Testing
         let projection = RowProjection(
             targets: targets, layouts: [layout.schema.id < 1_000 ? layout : RowLayout(Schema(id: 1, fields: []))])
         let columns = ProjectedColumns(projection, count: 1, withEventTimes: true)
-        let decoder = RowDecoder(projection, into: columns)
+        var decoder = RowDecoder(projection, into: columns)
         let span = unsafe bytes.span.bytes
         do throws(WhenceError) {
             let header = try RowHeader(span)

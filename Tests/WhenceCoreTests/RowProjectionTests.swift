@@ -45,7 +45,7 @@ import WhenceCore
             let targets = second.fields.filter { _ in random.below(4) > 0 }
             let projection = RowProjection(targets: targets.map { .init(featureID: $0.id, type: $0.type) }, layouts: layouts)
             let columns = ProjectedColumns(projection, count: 12, withEventTimes: true)
-            let decoder = RowDecoder(projection, into: columns)
+            var decoder = RowDecoder(projection, into: columns)
             var expected: [[Value]] = []
             for row in (0..<12).shuffled(using: &random) {
                 var answer: [UInt32: Value] = [:]

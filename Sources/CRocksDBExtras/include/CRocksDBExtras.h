@@ -25,9 +25,10 @@ bool extras_iterator_next(rocksdb_iterator_t *iterator, extras_entry_t *entry);
 bool extras_iterator_seek(rocksdb_iterator_t *iterator, const char *key, size_t key_length, extras_entry_t *entry);
 bool extras_iterator_first(rocksdb_iterator_t *iterator, extras_entry_t *entry);
 
-// From where it stands, moves to the first key that is not less than `key`: by up to `steps` single steps, which are
-// cheaper than a seek over a short way, then by a seek. The iterator must be valid and stand before `key` or on it.
-bool extras_iterator_advance(rocksdb_iterator_t *iterator, const char *key, size_t key_length, int steps, extras_entry_t *entry);
+// From where it stands, moves to the first key that is not less than `key`: by up to `*steps` single steps, which are
+// cheaper than a seek over a short way, then by a seek. The iterator must be valid and not stand behind `key`. `*steps` becomes
+// the number of steps that were left, or -1 where it took a seek.
+bool extras_iterator_advance(rocksdb_iterator_t *iterator, const char *key, size_t key_length, int *steps, extras_entry_t *entry);
 
 // Brings an iterator that was made without a snapshot to the newest state of its column family, without building
 // it anew. False on an error.

@@ -161,17 +161,19 @@ import Synchronization
     // MARK: Finish
 
     /// The column, and an empty builder. `states`, where given, says for each row: 0 no value, 1 a value,
-    /// 2 as this builder knows. Throws `limitExceeded` when the values need more than 2 GiB.
-    public func finish(states: ColumnBuffer? = nil) throws(WhenceError) -> Column {
-        if let states {
+    /// 2 as this builder knows; `allValid` says that it is 1 for every row. Throws `limitExceeded` when the values need more than 2 GiB.
+    public func finish(states: ColumnBuffer? = nil, allValid: Bool = false) throws(WhenceError) -> Column {
+        if let states, !allValid {
             precondition(states.byteCount >= count)
             for row in 0..<count {
                 let state = unsafe states.start.load(fromByteOffset: row, as: UInt8.self)
                 if state != 2 { unsafe valid[row] = state }
             }
         }
-        var nulls = count
-        for row in 0..<count { nulls -= Int(unsafe valid[row]) }
+        var nulls = allValid ? 0 : count
+        if !allValid {
+            for row in 0..<count { nulls -= Int(unsafe valid[row]) }
+        }
         let validity = unsafe nulls == 0 ? nil : packBits(UnsafeRawPointer(valid))
         let column: Column
         switch type {

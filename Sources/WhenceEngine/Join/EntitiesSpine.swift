@@ -24,11 +24,23 @@ public struct EntitiesSpine: Spine {
         init(_ cursor: consuming Cursor) { self.cursor = cursor }
     }
 
-    /// Whether there is anything, and how old it is.
+    /// Whether any feature of today has a value, and how old the newest one is.
     private struct Newest: VersionSink {
+        let view: OpenView
         var eventTime: Timestamp?
 
-        mutating func take(_ version: RawSpan, header: RowHeader, eventTime: Timestamp, commit: Timestamp) -> Bool {
+        mutating func take(
+            _ version: RawSpan, header: RowHeader, eventTime: Timestamp, commit: Timestamp
+        ) throws(WhenceError) -> Bool {
+            let current = view.stored.currentSchema
+            if header.isSparse || header.schemaID != current.id {
+                let layout = try view.layout(header.schemaID)
+                let body = try RowBody(version, header: header, layout)
+                let carriesAny = layout.schema.fields.enumerated().contains { index, field in
+                    body.place(of: index) != .absent && current.fields.contains { $0.id == field.id }
+                }
+                if !carriesAny { return false }
+            }
             self.eventTime = eventTime
             return true
         }
@@ -59,8 +71,8 @@ public struct EntitiesSpine: Spine {
                 place.instant += 1
                 try view.checkHorizon(T)
                 place.target.set(span, T, knownAt: walk.visibility.knownAt)
-                _ = place.target.withKey { place.cursor.seek($0) }
-                var newest = Newest()
+                place.target.seek(&place.cursor)
+                var newest = Newest(view: view)
                 _ = try walk.run(&place.cursor, entity: span, at: T, into: &newest)
                 try check()
                 guard let eventTime = newest.eventTime, eventTime >= from else { continue }
@@ -108,8 +120,10 @@ extension Store {
         for instant in instants where !instant.isInRange {
             throw WhenceError(.invalidTime, "the instant \(instant.microseconds) is out of range")
         }
+        let open = try self.view(view)
+        try open.checkHorizon(knownAt: knownAt ?? lastCommit)
         return EntitiesSpine(
-            self, try self.view(view), instants: instants, from: from,
+            self, open, instants: instants, from: from,
             point: ReadPoint(knownAt: knownAt ?? lastCommit, asServed: asServed), eventTimeColumn: eventTimeColumn)
     }
 }

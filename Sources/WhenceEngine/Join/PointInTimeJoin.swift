@@ -76,6 +76,7 @@ public struct PointInTimeJoin<Source: Spine> {
         var groups: [KeyGroup] = []
         for selection in request.service.selections {
             let view = try store.view(selection.view.definition.name)
+            try view.checkHorizon(knownAt: knownAt)
             let group = KeyGroup(columns: selection.joinColumns, types: selection.view.entity.joinKeys.map(\.type))
             if !groups.contains(group) { groups.append(group) }
             selections.append(
@@ -130,7 +131,7 @@ public struct PointInTimeJoin<Source: Spine> {
                 let order = keys.sorted(piece)
                 for member in members {
                     let selection = selections[member]
-                    let reader = ViewReader(
+                    var reader = ViewReader(
                         selection.view, visibility, cursor: store.database.makeCursor(selection.view.family, at: snapshot),
                         decoder: RowDecoder(selection.projection, into: outputs[member]))
                     try keys.forEach(order) { row, entity, T throws(WhenceError) in

@@ -75,7 +75,7 @@ struct SortedKeys {
             var piece = 0
             while piece < splitters.count && splitters[piece] <= prefix { piece += 1 }
             let T = Timestamp(microseconds: times.load(row, as: Int64.self))
-            pieces[piece].append(SortKey(prefix: prefix, time: VersionKey.code(T), index: UInt32(row)))
+            pieces[piece].append(SortKey(prefix: prefix, time: VersionKey.code(T), index: UInt32(row), length: UInt32(range.count)))
         }
         return pieces
     }
@@ -95,9 +95,17 @@ struct SortedKeys {
     ) throws(WhenceError) {
         for key in keys {
             let row = Int(key.index)
-            let table = tables[row / tableRows]
-            let bytes = table.bytes
-            try body(row, unsafe bytes.span.bytes.extracting(table.range(row)), VersionKey.time(key.time))
+            if key.length <= 8 {
+                // The whole entity key is in its prefix.
+                let prefix = key.prefix.bigEndian
+                try unsafe withUnsafeBytes(of: prefix) { bytes throws(WhenceError) in
+                    try body(row, unsafe bytes.bytes.extracting(0..<Int(key.length)), VersionKey.time(key.time))
+                }
+            } else {
+                let table = tables[row / tableRows]
+                let bytes = table.bytes
+                try body(row, unsafe bytes.span.bytes.extracting(table.range(row)), VersionKey.time(key.time))
+            }
         }
     }
 

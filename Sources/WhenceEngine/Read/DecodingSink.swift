@@ -2,13 +2,13 @@ import WhenceCatalog
 import WhenceCore
 
 /// Writes the versions that answer a read into columns.
-struct DecodingSink: VersionSink {
-    let decoder: RowDecoder
+struct DecodingSink: VersionSink, ~Copyable {
+    var decoder: RowDecoder
     /// The row of the columns that is being answered.
     private var row = 0
     private var isFirst = true
 
-    init(_ decoder: RowDecoder) { self.decoder = decoder }
+    init(_ decoder: consuming RowDecoder) { self.decoder = decoder }
 
     /// Starts the answer for `row`.
     @inline(__always) mutating func begin(_ row: Int) {

@@ -47,7 +47,7 @@ final class LatestCache: Sendable {
         }
 
         /// Hands the versions to `sink`, as the walk that made the entry did, leaving out what is older than `ttlMicros` at T.
-        @inline(__always) func replay<Sink: VersionSink>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink) throws(WhenceError) {
+        @inline(__always) func replay<Sink: VersionSink & ~Copyable>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink) throws(WhenceError) {
             let bytes = bytes
             for version in versions {
                 if T.microseconds &- version.eventTime.microseconds > ttlMicros { return }
@@ -122,7 +122,7 @@ final class LatestCache: Sendable {
     @inline(__always) private func shard(_ hash: UInt64) -> LockedShard { shards[Int(hash >> 60)] }
 
     /// Answers from the cache, if it can for that T. T must not go back from call to call.
-    @inline(__always) func answer<Sink: VersionSink>(
+    @inline(__always) func answer<Sink: VersionSink & ~Copyable>(
         view: UInt32, entity: RawSpan, at T: Timestamp, ttlMicros: Int64, into sink: inout Sink
     ) throws(WhenceError) -> Bool {
         guard isEnabled else { return false }

@@ -1,4 +1,5 @@
 import RocksDB
+import Synchronization
 import WhenceCatalog
 import WhenceCore
 
@@ -8,29 +9,62 @@ public final class LatestReader {
     /// The values of the last read: a row for each entity, a column for each feature.
     public private(set) var columns: ProjectedColumns
     private let store: Store
-    private let view: OpenView
-    private let walk: VersionWalk
-    private let projection: RowProjection
+    private let withEventTimes: Bool
+    private let featureIDs: [UInt32]
+    private var view: OpenView
+    private var walk: VersionWalk
+    private var projection: RowProjection
+    /// The store's generation that `view` is of.
+    private var generation: Int
     private var sink: DecodingSink
     private var cursor: Cursor
-    private let withEventTimes: Bool
     private var target = SeekKey()
 
     init(_ store: Store, _ view: OpenView, _ targets: [RowProjection.Target], capacity: Int, withEventTimes: Bool) {
         self.store = store
         self.view = view
-        // Everything that is in the store is known, and that a backfill is not yet published is not seen from here.
-        walk = VersionWalk(
-            Visibility(knownAt: .distantFuture, asServed: true, unpublished: []), ttl: view.stored.definition.ttl)
+        self.withEventTimes = withEventTimes
+        featureIDs = targets.map(\.featureID)
+        // None: the first read makes sure of the view, which may have changed since it was looked up.
+        generation = -1
+        walk = LatestReader.walk(view)
         projection = RowProjection(targets: targets, layouts: view.layouts)
         columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
         sink = DecodingSink(RowDecoder(projection, into: columns))
         cursor = store.database.makeCursor(view.family)
-        self.withEventTimes = withEventTimes
+    }
+
+    /// Everything that is in the store is known, and what a backfill has not yet published is not in the store.
+    private static func walk(_ view: OpenView) -> VersionWalk {
+        VersionWalk(Visibility(knownAt: .distantFuture, asServed: true, unpublished: []), ttl: view.stored.definition.ttl)
+    }
+
+    /// Takes up definitions that were applied since the reader was made; `columns` begin anew, with the types of now.
+    private func catchUp() throws(WhenceError) {
+        let current = store.generation.load(ordering: .acquiring)
+        guard current != generation else { return }
+        let view = try store.view(view.name)
+        let types = Dictionary(view.stored.schemas.flatMap { $0.fields.map { ($0.id, $0.type) } }) { $1 }
+        let targets = zip(featureIDs, projection.targets).map { RowProjection.Target(featureID: $0, type: types[$0] ?? $1.type) }
+        self.view = view
+        walk = LatestReader.walk(view)
+        let hasChanged = targets != projection.targets
+        projection = RowProjection(targets: targets, layouts: view.layouts)
+        if hasChanged {
+            makeColumns(columns.count)
+        } else {
+            sink = DecodingSink(RowDecoder(projection, into: columns))
+        }
+        generation = current
     }
 
     /// Makes new columns of `capacity` rows for the next reads.
-    func renew(capacity: Int) {
+    func renew(capacity: Int) throws(WhenceError) {
+        try catchUp()
+        makeColumns(capacity)
+    }
+
+    private func makeColumns(_ capacity: Int) {
         columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
         sink = DecodingSink(RowDecoder(projection, into: columns))
     }
@@ -40,6 +74,8 @@ public final class LatestReader {
     /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
     /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
     public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+        if store.generation.load(ordering: .acquiring) != generation { try catchUp() }
+        try view.checkHorizon(now)
         sink.clear(row)
         if try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink) { return }
         try readFromStore(row, entity, at: now)
@@ -74,7 +110,7 @@ public final class LatestReader {
 
     private func seek(_ entity: RawSpan, at T: Timestamp) {
         target.set(entity, T, knownAt: .distantFuture)
-        _ = target.withKey { cursor.seek($0) }
+        target.seek(&cursor)
     }
 
     private func check() throws(WhenceError) {

@@ -48,7 +48,7 @@ public final class OnlineReader {
                 keyColumns.append(column)
             }
             let keys = try KeyTable(keyColumns, types, rows: 0..<request.count)
-            reader.renew(capacity: request.count)
+            try reader.renew(capacity: request.count)
             let bytes = keys.bytes
             for row in 0..<request.count {
                 let range = keys.range(row)

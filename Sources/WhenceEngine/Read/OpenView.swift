@@ -34,12 +34,30 @@ final class OpenView: Sendable {
 
     /// Refuses a read at an instant whose history has been removed.
     @inline(__always) func checkHorizon(_ T: Timestamp) throws(WhenceError) {
-        if T < horizon { throw beyondRetention(T) }
+        if T < horizon { throw beyondRetention("at", T) }
     }
 
-    private func beyondRetention(_ T: Timestamp) -> WhenceError {
+    /// Refuses a pin at which what has been removed was still known.
+    func checkHorizon(knownAt: Timestamp) throws(WhenceError) {
+        if knownAt < horizon { throw beyondRetention("pinned to what was known at", knownAt) }
+    }
+
+    /// Refuses a retraction at or before the horizon: what it would uncover may have been removed.
+    func checkRetractions(_ buffer: VersionBuffer) throws(WhenceError) {
+        guard horizon > .distantPast else { return }
+        let bytes = unsafe buffer.bytes.span.bytes
+        for entry in buffer.entries {
+            let eventTime = VersionKey.eventTime(bytes.extracting(entry.key))
+            guard eventTime <= horizon, try RowHeader(bytes.extracting(entry.row)).kind == .retraction else { continue }
+            throw WhenceError(
+                .beyondRetention, "a retraction at \(eventTime) would uncover history that was removed up to \(horizon)",
+                place: "view '\(name)'", hint: "write a corrected row, or a deletion, at that event time instead")
+        }
+    }
+
+    private func beyondRetention(_ what: String, _ time: Timestamp) -> WhenceError {
         WhenceError(
-            .beyondRetention, "the history before \(horizon) has been removed, and this read is at \(T)", place: "view '\(name)'",
+            .beyondRetention, "the history before \(horizon) has been removed, and this read is \(what) \(time)", place: "view '\(name)'",
             hint: "read at \(horizon) or later")
     }
 }

@@ -1,3 +1,4 @@
+import RocksDB
 import WhenceCore
 
 /// The key that a read seeks: the one place where `entity | ^T | ^K` is put together for reading.
@@ -15,15 +16,30 @@ import WhenceCore
     @inline(__always) mutating func set(_ entity: RawSpan, _ T: Timestamp, knownAt: Timestamp) {
         precondition(entity.byteCount <= Limits.entityKeyBytes)
         length = entity.byteCount &+ VersionKey.timesBytes
-        unsafe entity.withUnsafeBytes { source in
-            if let start = source.baseAddress { unsafe bytes.copyMemory(from: start, byteCount: source.count) }
+        if entity.byteCount <= 16 {
+            // A call would cost more than the few bytes of most keys.
+            for at in 0..<entity.byteCount { unsafe bytes.storeBytes(of: entity[at], toByteOffset: at, as: UInt8.self) }
+        } else {
+            unsafe entity.withUnsafeBytes { unsafe bytes.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: $0.count) }
         }
         unsafe bytes.storeBytes(of: VersionKey.code(T).bigEndian, toByteOffset: length &- 16, as: UInt64.self)
         unsafe bytes.storeBytes(of: VersionKey.code(knownAt).bigEndian, toByteOffset: length &- 8, as: UInt64.self)
     }
 
-    /// Calls `body` with the key.
-    @inline(__always) func withKey<Result>(_ body: (RawSpan) -> Result) -> Result {
-        body(unsafe RawSpan(_unsafeStart: UnsafeRawPointer(bytes), byteCount: length))
+    private var key: RawSpan {
+        @_lifetime(borrow self) @inline(__always) get {
+            let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(bytes), byteCount: length)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
     }
+
+    /// Puts `cursor` on the first entry that is not before the key.
+    @inline(__always) func seek(_ cursor: inout Cursor) { cursor.seek(key) }
+
+    /// The same for a cursor that is known to stand before the key, or on the first entry that is not: by up to `steps` steps
+    /// and then a seek. Afterwards `steps` is below zero where it took a seek.
+    @inline(__always) func advance(_ cursor: inout Cursor, within steps: inout Int32) { cursor.advance(to: key, within: &steps) }
+
+    /// Whether `cursor` stands before the key.
+    @inline(__always) func isBehind(_ cursor: borrowing Cursor) -> Bool { cursor.isBefore(key) }
 }

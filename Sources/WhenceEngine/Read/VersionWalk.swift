@@ -2,7 +2,7 @@ import RocksDB
 import WhenceCore
 
 /// Takes the versions that answer a read, from the newest on.
-protocol VersionSink {
+protocol VersionSink: ~Copyable {
     /// Takes a row that carries values. True when nothing older is wanted.
     mutating func take(_ version: RawSpan, header: RowHeader, eventTime: Timestamp, commit: Timestamp) throws(WhenceError) -> Bool
     /// A version was passed over that becomes visible at `time`, later than the read's T.
@@ -25,7 +25,7 @@ struct VersionWalk: Sendable {
     /// version of `entity` that the walk is to look at, or behind the entity. Returns how many versions the cursor moved on.
     ///
     /// Cost: a step of the cursor for each version looked at, nearly always none; allocates nothing.
-    @inline(__always) func run<Sink: VersionSink>(
+    @inline(__always) func run<Sink: VersionSink & ~Copyable>(
         _ cursor: inout Cursor, entity: RawSpan, at T: Timestamp, into sink: inout Sink
     ) throws(WhenceError) -> Int {
         var moves = 0

@@ -15,8 +15,9 @@ public struct RetentionReport: Sendable {
 }
 
 extension Store {
-    /// Removes the history of `view` that no read at `horizon` or later can reach, whatever its `known_at` and whether as served:
-    /// of each entity the newest version at or before the horizon stays, and what it takes to answer under older pins.
+    /// Removes the history of `view` that no read can reach whose T and `known_at` are both at `horizon` or later, as served or
+    /// not: of each entity the newest version at or before the horizon stays. Reads before the horizon, or pinned before it, are
+    /// refused from then on.
     ///
     /// - Parameter horizon: nil for the present less the view's declared retention.
     /// - Parameter dryRun: count, and remove nothing.
@@ -79,6 +80,7 @@ extension Store {
             batch.put(Records.horizon(view.id), Records.bytes(horizon), in: records)
             try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.write(batch, sync: true) }
             state.withLock { $0.views[view.name] = OpenView(view.stored, view.family, horizon: horizon) }
+            generation.add(1, ordering: .releasing)
             return last
         }
     }
@@ -112,8 +114,8 @@ extension Store {
 
 /// Decides, version after version in the order of the store, which ones a read at T >= horizon can still reach.
 ///
-/// For each feature it knows the least time from which on, whatever is known then, newer versions at or before the horizon
-/// answer for it for good. A version that became known no earlier than that for all it carries is out of reach.
+/// For each feature it knows the least pin from which on newer versions at or before the horizon answer for it for good. A
+/// version that became known no earlier than that, for all it carries, is out of reach.
 struct RetentionFrontier {
     private let view: OpenView
     private let horizon: Timestamp
@@ -145,13 +147,14 @@ struct RetentionFrontier {
         if eventTime > horizon { return true }
         let header = try RowHeader(row)
         let commit = VersionKey.commitTime(key)
-        let known = publication(commit)
+        // Pins before the horizon are refused, so what was known earlier counts as known then.
+        let known = max(publication(commit), horizon)
         if known >= ended { return false }
         // A version that serving sees only after the horizon answers for nothing at the horizon.
         let answers = retracted != eventTime && (header.availability ?? commit) <= horizon
         switch header.kind {
         case .deletion:
-            if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
+            // Only a newer tombstone makes one needless: it also ends features that the view will have one day.
             if answers { ended = min(ended, known) }
         case .retraction:
             if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
@@ -160,9 +163,9 @@ struct RetentionFrontier {
             let layout = try view.layout(header.schemaID)
             let body = try RowBody(row, header: header, layout)
             let carried = layout.schema.fields.enumerated().filter { body.place(of: $0.offset) != .absent }.map(\.element)
-            // What stands over a deletion or a retraction ends, or hides, what it does not carry as well.
-            let matters = header.isOverDeletion || header.isOverRetraction ? view.stored.currentSchema.fields : carried
-            if isAnswered(matters, from: known) { return false }
+            // What stands over a retraction hides what it does not carry as well; what stands over a deletion is one.
+            let matters = header.isOverRetraction ? view.stored.currentSchema.fields : carried
+            if !header.isOverDeletion && isAnswered(matters, from: known) { return false }
             if answers {
                 for field in carried { answered[field.id] = min(answered[field.id] ?? .distantFuture, known) }
                 if header.isOverDeletion { ended = min(ended, known) }

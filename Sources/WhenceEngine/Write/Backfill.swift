@@ -27,6 +27,14 @@ public final class Backfill {
         self.view = view
         commit = try store.committer.exclusively { [store] last throws(WhenceError) in
             let commit = store.committer.nextTime(after: last)
+            // Stored, so that the time is never given again, even if the process ends before the publication.
+            var batch = WriteBatch()
+            batch.put(Records.lastCommit, Records.bytes(commit), in: store.records)
+            do throws(RocksDBError) {
+                try store.database.write(batch, sync: true)
+            } catch {
+                throw WhenceError(error, place: "backfill of view '\(view.name)'")
+            }
             store.state.withLock { $0.backfills[commit] = .some(nil) }
             return commit
         }.time
@@ -53,6 +61,7 @@ public final class Backfill {
 
     private func spill() throws(WhenceError) {
         count += batch.count
+        try view.checkRetractions(batch.buffer)
         try spiller.spill(batch.buffer, batch.layout, to: "\(store.directory.temporary)/run-\(commit.microseconds)-\(runs)")
         runs += 1
         batch = Backfill.emptyBatch(view)
@@ -67,6 +76,7 @@ public final class Backfill {
             count += batch.count
             var buffer = batch.buffer
             try buffer.sortAndMerge(batch.layout)
+            try view.checkRetractions(buffer)
             files = try writeFiles(buffer)
         } else {
             if batch.count > 0 { try spill() }

@@ -60,14 +60,17 @@ final class Committer: Sendable {
     private let queue = Mutex(Queue())
     /// Microseconds of the greatest published commit time.
     private let last: Atomic<Int64>
+    /// The latest present that was handed out, in microseconds.
+    private let present: Atomic<Int64>
 
     init(
-        _ database: Database, records: ColumnFamily, last: Timestamp, options: StoreOptions,
+        _ database: Database, records: ColumnFamily, last: Timestamp, notBefore: Timestamp, options: StoreOptions,
         onCommit: @escaping @Sendable (Parts, Timestamp) -> Void
     ) {
         self.database = database
         self.records = records
         self.last = Atomic(last.microseconds)
+        present = Atomic(max(last, notBefore).microseconds)
         clock = options.clock
         isSynced = options.durability == .synced
         self.onCommit = onCommit
@@ -76,8 +79,13 @@ final class Committer: Sendable {
     /// The greatest commit time that is published: everything at or before it is there, and nothing will be added.
     var lastCommit: Timestamp { Timestamp(microseconds: last.load(ordering: .acquiring)) }
 
-    /// The present: the clock, but never behind the last commit, so that a commit is visible to the next read.
-    var now: Timestamp { max(clock(), lastCommit) }
+    /// The present: the clock, but never behind the last commit, so that a commit is visible to the next read, and never behind
+    /// what was the present before, even when the clock steps back.
+    var now: Timestamp {
+        let time = max(clock(), lastCommit).microseconds
+        let (_, latest) = present.max(time, ordering: .relaxed)
+        return Timestamp(microseconds: latest)
+    }
 
     /// Commits `parts` atomically and waits until that is durable.
     func commit(_ parts: Parts, idempotencyKey: String?) throws(WhenceError) -> Commit {

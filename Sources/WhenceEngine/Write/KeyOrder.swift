@@ -8,6 +8,8 @@ struct SortKey: BitwiseCopyable {
     /// `VersionKey.code` of the time: ascending is from the newest on.
     var time: UInt64
     var index: UInt32
+    /// Bytes of the entity key.
+    var length: UInt32
 
     /// The prefix of an entity key. What follows a key that is the beginning of another is never zero (`Formats/keys.md`), so a
     /// tie between keys of up to eight bytes means that they are equal.

@@ -37,6 +37,14 @@ struct VersionBuffer {
         entries.append(Entry(start: start, keyLength: UInt32(keyEnd - start), rowLength: UInt32(bytes.count - keyEnd)))
     }
 
+    /// Appends the versions of `other` behind those that are there.
+    mutating func append(_ other: VersionBuffer) {
+        let shift = bytes.count
+        bytes.append(contentsOf: other.bytes)
+        longestEntity = max(longestEntity, other.longestEntity)
+        entries.append(contentsOf: other.entries.map { Entry(start: $0.start + shift, keyLength: $0.keyLength, rowLength: $0.rowLength) })
+    }
+
     /// Sorts the entries as the store does, and merges those of one entity and event time into one
     /// (design, section 3: feature by feature, the later row winning).
     mutating func sortAndMerge(_ layout: RowLayout) throws(WhenceError) {
@@ -48,7 +56,8 @@ struct VersionBuffer {
             let time = UInt64(bigEndian: unsafe key.unsafeLoadUnaligned(fromByteOffset: key.byteCount - 16, as: UInt64.self))
             keys.append(
                 SortKey(
-                    prefix: SortKey.prefix(key.extracting(0..<(key.byteCount - VersionKey.timesBytes))), time: time, index: UInt32(index)))
+                    prefix: SortKey.prefix(key.extracting(0..<(key.byteCount - VersionKey.timesBytes))), time: time, index: UInt32(index),
+                    length: UInt32(key.byteCount - VersionKey.timesBytes)))
         }
         KeyOrder.sort(&keys, longKeys: longestEntity > 8) { compareEntities(Int($0), Int($1)) }
         var sorted: [Entry] = []

@@ -1,0 +1,195 @@
+import Foundation
+import WhenceCore
+import WhenceEngine
+import Workload
+
+// Whence's side of `make bench-peers` and `make bench-scale`: `Figures COMMAND DIR [ARGUMENT…]`, one line of JSON a result.
+
+/// Wall-clock and processor seconds of `body`.
+func measure(_ body: () throws -> Void) rethrows -> (wall: Double, cpu: Double) {
+    func cpu() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+    }
+    let before = cpu()
+    let wall = try ContinuousClock().measure(body)
+    return (Double(wall.components.seconds) + Double(wall.components.attoseconds) / 1e18, cpu() - before)
+}
+
+func say(_ fields: KeyValuePairs<String, Any>) {
+    let body = fields.map { "\"\($0.key)\": " + ($0.value is String ? "\"\($0.value)\"" : "\($0.value)") }
+    print("{" + body.joined(separator: ", ") + "}")
+    fflush(nil)
+}
+
+/// The most memory that this process has had, in MB.
+func peakMegabytes() -> Double {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    return (Double(line.split(separator: " ").dropFirst().first ?? "") ?? 0) / 1000
+}
+
+func options() -> StoreOptions {
+    var options = StoreOptions()
+    options.blockCacheBytes = 1 << 30
+    return options
+}
+
+/// Joins `spine` and returns rows found and the sum of all values, for comparison with the peers.
+func join(_ store: Store, _ spine: ColumnBatch, threads: Int) throws -> ColumnBatch {
+    var join = try store.join(
+        JoinRequest(service: store.catalog.resolve(service: "all"), memoryBytes: 1 << 30, threads: threads), spine: RowsSpine([spine]))
+    guard let result = try join.next() else { fatalError("a join has as many rows as its spine") }
+    return result
+}
+
+func checksum(_ batch: ColumnBatch) -> (found: Int, sum: Double) {
+    var sum = 0.0
+    var found = 0
+    for feature in 0..<History.features {
+        guard let column = batch.column(named: "f\(feature)") else { continue }
+        found += column.count - column.nullCount
+        for row in 0..<column.count where column.isValid(row) { sum += column.load(row, as: Double.self) }
+    }
+    return (found, sum)
+}
+
+/// Microseconds of one latest read of one entity.
+func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
+    let reader = try store.latestReader("activity")
+    var best = Double.infinity
+    for _ in 0..<4 {
+        best = min(best, try measure { for key in keys { try reader.read(0, key.span.bytes, at: store.now) } }.wall)
+    }
+    return best / Double(keys.count) * 1e6
+}
+
+@main struct Figures {
+    static func main() throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 3 else { fatalError("usage: Figures load|join|figures|uncached|write|scale|memory DIR [ARGUMENT…]") }
+        let path = arguments[2]
+        func number(_ index: Int, _ otherwise: Int) -> Int { arguments.count > index ? Int(arguments[index]) ?? otherwise : otherwise }
+        switch arguments[1] {
+        case "load":
+            let history = History(entities: number(3, 100_000), versions: number(4, 50))
+            let store = try History.open(path, options())
+            let load = try measure { try history.backfill(store) }
+            let compaction = try measure { try store.compact("activity") }
+            say([
+                "rows": history.rows, "backfill_s": load.wall, "compact_s": compaction.wall,
+                "stored_bytes": store.statistics().views.reduce(0) { $0 + $1.fileBytes },
+            ])
+        case "join":
+            // A new process: the first run reads from disk, the others find the blocks in the cache.
+            let history = History(entities: number(5, 100_000), versions: number(6, 50))
+            let spine = try history.spine(rows: number(3, 1_000_000))
+            let store = try History.open(path, options())
+            for run in 0..<number(4, 5) {
+                var result: ColumnBatch?
+                let time = try measure { result = try join(store, spine, threads: 2) }
+                guard let result else { break }
+                let check = checksum(result)
+                say(["run": run, "seconds": time.wall, "cpu": time.cpu, "found": check.found, "sum": check.sum])
+            }
+        case "figures":
+            let history = History()
+            let store = try History.open(path, options())
+            var keys: [[UInt8]] = []
+            for index in 0..<200_000 {
+                var key: [UInt8] = []
+                EntityKey.append(Int64(History.mix(UInt64(index)) % 50_000), to: &key)
+                keys.append(key)
+            }
+            say(["name": "latest_cached", "value": try latest(store, keys), "unit": "us"])
+            let spine = try history.spine(rows: 1_000_000)
+            var walls: [Int: Double] = [:]
+            for _ in 0..<5 {
+                for threads in [1, 2] {
+                    let wall = try measure { _ = try join(store, spine, threads: threads) }.wall
+                    walls[threads] = min(walls[threads] ?? .infinity, wall)
+                }
+            }
+            say(["name": "asof_walk_one_core", "value": (walls[1] ?? 0), "unit": "us/row"])
+            say(["name": "join_two_threads_vs_one", "value": (walls[1] ?? 0) / (walls[2] ?? 1), "unit": "x"])
+            var scan = Double.infinity
+            for _ in 0..<4 {
+                scan = min(
+                    scan,
+                    try measure {
+                        var scan = try store.scan(ScanRequest(view: "activity"))
+                        while try scan.next(maxRows: 16_384) != nil {}
+                    }.wall)
+            }
+            say(["name": "full_scan_one_core", "value": Double(history.rows) / scan / 1e6, "unit": "Mrows/s"])
+        case "uncached":
+            var options = options()
+            options.latestCacheBytes = 0
+            let store = try History.open(path, options)
+            let reader = try store.latestReader("activity")
+            var best = Double.infinity
+            for _ in 0..<4 {
+                best = min(
+                    best,
+                    try measure {
+                        var key: [UInt8] = []
+                        for index in 0..<200_000 {
+                            key.removeAll(keepingCapacity: true)
+                            EntityKey.append(Int64(History.mix(UInt64(index)) % UInt64(number(3, 100_000))), to: &key)
+                            try reader.read(0, key.span.bytes, at: store.now)
+                        }
+                    }.wall)
+            }
+            say(["name": "latest_uncached", "value": best / 200_000 * 1e6, "unit": "us"])
+        case "write":
+            let store = try History.open(path, options())
+            let rows = number(3, 2_000_000)
+            let writers = number(4, 16)
+            let time = try measure { try StreamingWriters(store, writers: writers, batchRows: 1000).write(rows: rows) }
+            say(["name": "streaming_write", "value": Double(rows) / time.wall / 1000, "unit": "krows/s", "cpu": time.cpu])
+        case "scale":
+            // Latest, as-of and join on a history of any size; the same number of reads each.
+            let history = History(entities: number(3, 100_000), versions: number(4, 50))
+            var options = options()
+            options.latestCacheBytes = 0
+            let store = try History.open(path, options)
+            let spine = try history.spine(rows: 100_000)
+            let reader = try store.latestReader("activity")
+            var best = (latest: Double.infinity, join: Double.infinity, asof: Double.infinity)
+            for _ in 0..<3 {
+                let latest = try measure {
+                    var key: [UInt8] = []
+                    for index in 0..<50_000 {
+                        key.removeAll(keepingCapacity: true)
+                        EntityKey.append(Int64(History.mix(UInt64(index)) % UInt64(history.entities)), to: &key)
+                        try reader.read(0, key.span.bytes, at: store.now)
+                    }
+                }
+                best.latest = min(best.latest, latest.wall / 50_000 * 1e6)
+                let small = try history.spine(rows: 1000, seed: 11)
+                best.asof = min(best.asof, try measure { for _ in 0..<10 { _ = try join(store, small, threads: 1) } }.wall / 10_000 * 1e6)
+                best.join = min(best.join, try measure { _ = try join(store, spine, threads: 2) }.wall * 1e3)
+            }
+            say(["rows": history.rows, "latest_us": best.latest, "asof_us": best.asof, "join_100k_ms": best.join])
+        case "memory":
+            // Ingests and joins with stated budgets, and says what was used beyond them.
+            let history = History()
+            var options = StoreOptions()
+            options.blockCacheBytes = 128 << 20
+            options.memtableBytes = 64 << 20
+            options.latestCacheBytes = 16 << 20
+            options.backfillBytes = 128 << 20
+            let joinBytes = 128 << 20
+            let budget = Double(options.blockCacheBytes + options.memtableBytes + options.latestCacheBytes + options.backfillBytes + joinBytes) / 1e6
+            let store = try History.open(path, options)
+            try history.backfill(store)
+            var join = try store.join(
+                JoinRequest(service: store.catalog.resolve(service: "all"), memoryBytes: joinBytes), spine: RandomSpine(history, rows: number(3, 1_000_000)))
+            var rows = 0
+            while let batch = try join.next() { rows += batch.count }
+            say(["name": "peak_memory_over_budgets", "value": peakMegabytes() - budget, "unit": "MB", "rows": rows, "peak": peakMegabytes()])
+        default: fatalError("there is no command '\(arguments[1])'")
+        }
+    }
+}

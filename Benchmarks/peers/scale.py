@@ -1,0 +1,47 @@
+"""How the cost of a read grows with the store (`make bench-scale`): 1 M, 10 M and 100 M rows, and one entity with 5 M versions.
+
+Prints `NAME VALUE UNIT` lines, and for each tenfold `NAME_growth RATIO x`. Needs about 10 GB of disk and some minutes.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+FIGURES = sys.argv[1]
+SIZES = [int(size) for size in os.environ.get("BENCH_SCALE", "20000,200000,2000000").split(",")]
+
+
+def figures(*arguments):
+    out = subprocess.run([FIGURES, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return [json.loads(line) for line in out.splitlines()][-1]
+
+
+def measured(work, entities, versions):
+    store = f"{work}/store"
+    try:
+        figures("load", store, entities, versions)
+        return figures("scale", store, entities, versions)
+    finally:
+        shutil.rmtree(store, ignore_errors=True)
+
+
+work = tempfile.mkdtemp(prefix="whence-scale-")
+try:
+    before = None
+    for entities in SIZES:
+        now = measured(work, entities, 50)
+        for name in ["latest_us", "asof_us", "join_100k_ms"]:
+            print(f"{name}_at_{now['rows'] // 1_000_000}M {now[name]:.3f}", name.rsplit("_", 1)[1], flush=True)
+            if before:
+                print(f"{name}_growth {now[name] / before[name]:.2f} x", flush=True)
+        before = now
+    few = measured(work, 1, 50)
+    many = measured(work, 1, 5_000_000)
+    for name in ["latest_us", "asof_us"]:
+        print(f"{name}_one_entity_50_versions {few[name]:.3f} us")
+        print(f"{name}_one_entity_5M_versions {many[name]:.3f} us")
+        print(f"{name}_one_entity_growth {many[name] / few[name]:.2f} x", flush=True)
+finally:
+    shutil.rmtree(work)
