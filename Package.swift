@@ -51,6 +51,7 @@ let package = Package(
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
+        tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
     ],

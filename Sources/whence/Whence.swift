@@ -10,7 +10,8 @@ struct Whence: ParsableCommand {
               whence apply flights.yaml --data store
               whence ingest weather weather.csv --data store --backfill
               whence get departure_delay --entity origin=JFK --data store
-              whence join --service departure_delay --spine flights.csv --out training.csv --data store
+              whence join --service departure_delay --spine flights.csv \\
+                --out training.csv --data store
 
             Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done but some input rows were rejected.
             """,

@@ -7,8 +7,11 @@ final class ProgressBar {
 
     private let label: String
     private let unit: String
-    private let isShown = Console.isErrorTerminal
+    let isShown = Console.isErrorTerminal
     private let start = ContinuousClock.now
+    /// What was last said of the way so far.
+    private var done = 0
+    private var total: Int?
     private var drawn: ContinuousClock.Instant?
 
     init(_ label: String, unit: String = "rows") {
@@ -18,13 +21,16 @@ final class ProgressBar {
 
     deinit { clear() }
 
-    /// Shows that `done` of `total` are done, and how many things that was; redraws ten times a second at most.
-    func update(done: Int, of total: Int?, count: Int) {
+    /// Shows that `done` of `total` are done, each as last said where it is left out, and how many things that was.
+    /// Redraws ten times a second at most.
+    func update(done: Int? = nil, of total: Int? = nil, count: Int) {
         guard isShown else { return }
+        if let done { self.done = done }
+        if let total { self.total = total }
         let now = ContinuousClock.now
         if let drawn, now - drawn < ProgressBar.redrawEvery { return }
         drawn = now
-        draw(done: done, of: total, count: count, seconds: (now - start).inSeconds)
+        draw(count: count, seconds: (now - start).inSeconds)
     }
 
     /// Takes the line away.
@@ -34,7 +40,7 @@ final class ProgressBar {
         write("\r\u{1B}[2K")
     }
 
-    private func draw(done: Int, of total: Int?, count: Int, seconds: Double) {
+    private func draw(count: Int, seconds: Double) {
         var tail = "\(count.grouped) \(unit)"
         if seconds > 0.3 { tail += "  \((Double(count) / seconds).compact) \(unit)/s" }
         let head = "\(label)  "

@@ -98,9 +98,8 @@ final class Load {
 
     /// Reads the whole input into the batches that `next` hands out, asking for one before each row.
     private func run(_ label: String, notes: Bool, _ next: () throws(WhenceError) -> RowBatch) throws(WhenceError) {
-        let reader = try choices.format.reader(choices.path, nulls: choices.nulls, absent: choices.absent)
         do throws(WhenceError) {
-            switch reader {
+            switch try choices.format.reader(choices.path, nulls: choices.nulls, absent: choices.absent) {
             case let csv as CSVReader: try read(csv, label, notes: notes, next)
             case let ndjson as NDJSONReader: try read(ndjson, label, notes: notes, next)
             default: preconditionFailure("a reader of another format")

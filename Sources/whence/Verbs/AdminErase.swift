@@ -13,7 +13,7 @@ struct AdminErase: ParsableCommand {
             Example: whence admin erase plane --entity tailnum=N14228 --dry-run --data store
             """)
 
-    @Argument(help: "The name of the entity's kind, as the catalog has it: airport, plane.")
+    @Argument(help: ArgumentHelp("What kind of entity, by its name in the catalog: airport, plane.", valueName: "entity"))
     var kind: String
 
     @Option(help: ArgumentHelp("The entity's join keys.", valueName: "key=value,…"))

@@ -8,8 +8,9 @@ struct AdminRetain: ParsableCommand {
         commandName: "retain",
         abstract: "Remove history that no read at the horizon or later can reach.",
         discussion: """
-            The horizon of a view is the present less its declared retention, or --before. Of each entity the newest version at or
-            before the horizon stays, so that a read at the horizon is still right; reads before it are refused from then on.
+            The horizon of a view is the present less its declared retention, or --before. Of each entity the newest version at or \
+            before the horizon stays, so that a read at the horizon is still right; reads before it, or pinned before it, are \
+            refused from then on.
 
             Example: whence admin retain --dry-run --data store
             """)

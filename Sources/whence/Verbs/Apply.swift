@@ -7,7 +7,7 @@ struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what definitions change, then make it so.",
         discussion: """
-            Prints the plan and does exactly that, all of it or nothing. A plan with refusals changes nothing. Makes the store
+            Prints the plan and does exactly that, all of it or nothing. A plan with refusals changes nothing. Makes the store \
             where there is none. At a terminal it asks first, unless --yes is given.
 
             Example: whence apply flights.yaml --data store --yes

@@ -7,12 +7,13 @@ struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Read features of some entities, now or as of a time.",
         discussion: """
-            Without --as-of, --known-at and --as-served this is the online read, what a model is served: with each value's event
+            Without --as-of, --known-at and --as-served this is the online read, what a model is served: with each value's event \
             time and age.
 
             Examples:
               whence get departure_delay --entity origin=JFK,dest=ORD --data store
-              whence get --features weather.temp,weather.humid --entity airport=JFK --as-of 2013-01-31T05:00:00Z --data store
+              whence get --features 'weather.*' --entity airport=JFK --data store \\
+                --as-of 2013-01-31T05:00:00Z
             """)
 
     @Argument(help: "The service to read: NAME or NAME@VERSION.")

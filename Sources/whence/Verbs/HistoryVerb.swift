@@ -8,7 +8,7 @@ struct HistoryVerb: ParsableCommand {
         commandName: "history",
         abstract: "Show every version of an entity in a view, with its three times, newest first.",
         discussion: """
-            Corrections and what they correct, deletions and retractions are all there. '–' is a feature that the version does not
+            Corrections and what they correct, deletions and retractions are all there. '–' is a feature that the version does not \
             carry.
 
             Example: whence history weather --entity airport=JFK --limit 10 --data store

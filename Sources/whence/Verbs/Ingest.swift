@@ -8,10 +8,10 @@ struct Ingest: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Load a table into a view.",
         discussion: """
-            Columns are found by name: the join keys of the view's entity, its event time and availability columns, its features,
+            Columns are found by name: the join keys of the view's entity, its event time and availability columns, its features, \
             and '_kind' (row, deletion or retraction). A column that is not there is absent from every row.
 
-            The first bad row stops the load and nothing is written, unless --max-rejects allows some: those go to the rejects
+            The first bad row stops the load and nothing is written, unless --max-rejects allows some: those go to the rejects \
             file, with line, column and reason, and the exit code is 3.
 
             Example: whence ingest weather weather.csv.gz --data store --backfill --null NA

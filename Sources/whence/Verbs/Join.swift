@@ -8,11 +8,13 @@ struct Join: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Join features to a spine, each row as of its own time.",
         discussion: """
-            The spine, the rows to start from, is a file (--spine), every row of a view (--spine-view), or the entities of a view at
-            some instants (--entities-of). Its other columns, such as labels, are passed through. The file of the answer appears
+            The spine, the rows to start from, is a file (--spine), every row of a view (--spine-view), or the entities of a view at \
+            some instants (--entities-of). Its other columns, such as labels, are passed through. The file of the answer appears \
             when it is whole. Prints the pin that gives the same answer again (--known-at).
 
-            Example: whence join --service departure_delay --spine flights.csv --out training.arrow --data store
+            Example:
+              whence join --service departure_delay --spine flights.csv \\
+                --out set.arrow --data store
             """)
 
     @Option(help: ArgumentHelp("The service to read: NAME or NAME@VERSION.", valueName: "service"))
@@ -57,35 +59,33 @@ struct Join: ParsableCommand {
             threads: store.threads)
         switch choice {
         case .file(let path):
-            let (source, reader) = try spine.fileSpine(path, service)
-            try join(open, request, source, format) { (reader.bytesRead, reader.totalBytes) }
+            let bar = ProgressBar("join")
+            try join(open, request, try spine.fileSpine(path, service, bar), format, bar)
         case .view(let name):
             let scan = try open.scan(
                 ScanRequest(
                     view: name, features: spine.viewFeatures, knownAt: known, from: try spine.start ?? .distantPast,
                     to: try spine.end ?? .distantFuture, eventTimeColumn: spine.eventTime))
-            try join(open, request, scan, format) { (0, nil) }
+            try join(open, request, scan, format, ProgressBar("join"))
         case .entities(let name):
             let entities = try open.entities(
                 of: name, at: try spine.instants(), from: spine.every == nil ? try spine.start ?? .distantPast : .distantPast,
                 knownAt: known, asServed: asServed, eventTimeColumn: spine.eventTime)
-            try join(open, request, entities, format) { (0, nil) }
+            try join(open, request, entities, format, ProgressBar("join"))
         }
     }
 
     private func join<Source: Spine>(
-        _ store: Store, _ request: JoinRequest, _ source: Source, _ format: OutputFormat, progress: () -> (Int, Int?)
+        _ store: Store, _ request: JoinRequest, _ source: Source, _ format: OutputFormat, _ bar: ProgressBar
     ) throws {
         let start = ContinuousClock.now
         var join = try store.join(request, spine: try RenamedSpine(source, try spine.renames()))
         let writer = try format.writer(out, columns: join.columns.map { TableColumn($0.name, $0.type) })
-        let bar = ProgressBar("join")
         var rows = 0
         while let batch = try join.next() {
             try writer.write(batch)
             rows += batch.count
-            let (done, total) = progress()
-            bar.update(done: done, of: total, count: rows)
+            bar.update(count: rows)
         }
         bar.clear()
         try writer.finish()

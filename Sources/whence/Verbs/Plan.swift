@@ -7,7 +7,7 @@ struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what applying definitions would change.",
         discussion: """
-            Reads YAML files of entities, views and services, and compares them with what the store has. Writes nothing: where
+            Reads YAML files of entities, views and services, and compares them with what the store has. Writes nothing: where \
             there is no store yet, the plan is made against an empty catalog.
 
             Example: whence plan flights.yaml --data store

@@ -1,0 +1,182 @@
+import Foundation
+import Testing
+
+/// The way of a newcomer through the verbs.
+@Suite("A first round")
+struct FirstRoundTests {
+    @Test("from definitions to a training set that can be had again")
+    func firstRound() throws {
+        let work = try Workspace()
+        try work.file("airports.yaml", Airports.yaml)
+        try work.file("weather.csv", Airports.weather)
+
+        // Plan: what would change, and nothing is written.
+        let plan = try work.onStore("plan", "airports.yaml")
+        #expect(plan.code == 0)
+        #expect(plan.out.hasPrefix("Plan against catalog version 0: 5 to create, 0 to change, 0 unchanged.\n"))
+        #expect(!work.exists("store"))
+
+        // Apply: the same, and then it is so.
+        let apply = try work.onStore("apply", "airports.yaml", "--yes")
+        #expect(apply.code == 0)
+        #expect(apply.out.hasPrefix(plan.out) && apply.out.hasSuffix("Applied: the catalog has version 1.\n"))
+        #expect(try work.onStore("apply", "airports.yaml").out.contains("nothing to change (5 unchanged)"))
+
+        // Backfill: known from now on, available as the definition says.
+        let backfill = try work.onStore("ingest", "weather", "weather.csv", "--backfill", "--null", "NA")
+        #expect(backfill.code == 0, "\(backfill.err)")
+        #expect(backfill.out.hasPrefix("weather: 3 rows in "))
+        let jfk = try work.history("weather", "airport=JFK")
+        #expect(jfk.map { $0["event_time"] as? String } == ["2013-01-01T11:00:00Z", "2013-01-01T10:00:00Z"])
+        #expect(jfk.map { $0["availability_time"] as? String } == ["2013-01-01T12:00:00Z", "2013-01-01T11:00:00Z"])
+        #expect((jfk[0]["features"] as? [String: Any])?["humid"] is NSNull)
+
+        // Ordinary writes, from standard input, in three commits of at most two rows.
+        let rows = (1...5).map { #"{"tail":\#($0),"event_time":"2012-06-01T00:00:00Z","seats":\#(100 + $0)}"# }.joined(separator: "\n")
+        let planes = try work.onStore("ingest", "planes", "-", "--format", "ndjson", "--batch-rows", "2", "--json", input: rows)
+        #expect(planes.code == 0, "\(planes.err)")
+        #expect(planes.lines.first?["rows"] as? Int == 5)
+        #expect(planes.lines.first?["commits"] as? Int == 3)
+        let pin = try #require(planes.lines.first?["known_at"] as? String)
+
+        // What did we know then?
+        let then = try work.onStore(
+            "get", "departure", "--entity", "origin=JFK,tail=3", "--as-of", "2013-01-01T10:30:00Z", "--json")
+        #expect(then.lines.first?["features"] as? NSDictionary == ["origin_temp": 39, "origin_humid": 57.3, "seats": 103])
+        let served = try work.onStore(
+            "get", "departure", "--entity", "origin=JFK,tail=3", "--as-of", "2013-01-01T10:30:00Z", "--as-served", "--json")
+        #expect((served.lines.first?["features"] as? NSDictionary)?["origin_temp"] is NSNull)
+
+        // What is it now? The weather is past its TTL, the seats are not.
+        let now = try work.onStore("get", "departure", "--entity", "origin=JFK,tail=3", "--json")
+        #expect(now.lines.first?["features"] as? NSDictionary == ["origin_temp": NSNull(), "origin_humid": NSNull(), "seats": 103])
+        #expect((now.lines.first?["event_times"] as? NSDictionary)?["seats"] as? String == "2012-06-01T00:00:00Z")
+
+        // A training set: every row of the spine once, in its order, with its label.
+        try work.file(
+            "flights.csv",
+            """
+            origin,tail,event_time,late
+            JFK,3,2013-01-01T11:30:00Z,1
+            LGA,,2013-01-01T10:00:00Z,0
+            JFK,4,2013-01-01T10:59:59Z,0
+
+            """)
+        let join = try work.onStore("join", "--service", "departure", "--spine", "flights.csv", "--out", "training.csv", "--json")
+        #expect(join.code == 0, "\(join.err)")
+        let training = try work.text("training.csv")
+        #expect(
+            training == """
+                origin,tail,event_time,late,origin_temp,origin_humid,seats
+                JFK,3,2013-01-01T11:30:00Z,1,40,,103
+                LGA,,2013-01-01T10:00:00Z,0,38,59.1,
+                JFK,4,2013-01-01T10:59:59Z,0,39,57.3,104
+
+                """)
+
+        // A correction changes it, and the pin brings it back to the byte.
+        try work.file("correction.csv", "airport,time_hour,temp\nJFK,2013-01-01 05:00,41\n")
+        #expect(try work.onStore("ingest", "weather", "correction.csv").code == 0)
+        try work.onStore("join", "--service", "departure", "--spine", "flights.csv", "--out", "later.csv")
+        #expect(try work.text("later.csv").contains("10:59:59Z,0,41,57.3,104"))
+        try work.onStore("join", "--service", "departure", "--spine", "flights.csv", "--out", "again.csv", "--known-at", pin)
+        #expect(try work.text("again.csv") == training)
+    }
+
+    @Test("spines that need no file: the rows of a view, and its entities at some instants")
+    func spinesFromViews() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA")
+        let rows = try work.onStore(
+            "join", "--features", "weather.temp", "--spine-view", "weather", "--spine-features", "none", "--from", "2013-01-01T11:00:00Z",
+            "--out", "-")
+        #expect(rows.out == "airport,event_time,weather.temp\nJFK,2013-01-01T11:00:00Z,40\n")
+        let entities = try work.onStore(
+            "join", "--service", "departure", "--entities-of", "weather", "--rename", "airport=origin", "--every", "1h", "--from",
+            "2013-01-01T10:00:00Z", "--to", "2013-01-01T12:00:00Z", "--out", "-", "--format", "ndjson")
+        #expect(entities.code == 1, "there is no tail number in this spine")
+        #expect(entities.err.contains("the spine has no column 'tail'"))
+        let airports = try work.onStore(
+            "join", "--features", "weather.temp", "--entities-of", "weather", "--at", "2013-01-01T10:00:00Z", "--out", "-", "--format",
+            "ndjson")
+        #expect(airports.lines.map { $0["weather.temp"] as? Int } == [39, 38])
+    }
+
+    @Test("deletions and retractions, in a column of their own")
+    func kinds() throws {
+        let work = try Airports.workspace()
+        try work.file(
+            "planes.csv",
+            """
+            tail,event_time,seats,_kind
+            1,2013-01-01T00:00:00Z,150,
+            1,2013-01-02T00:00:00Z,,deletion
+            2,2013-01-01T00:00:00Z,160,row
+            2,2013-01-02T00:00:00Z,999,row
+
+            """)
+        #expect(try work.onStore("ingest", "planes", "planes.csv").code == 0)
+        try work.onStore("ingest", "planes", "-", input: "tail,event_time,_kind\n2,2013-01-02T00:00:00Z,retraction\n")
+        let answer = try work.onStore(
+            "get", "--features", "planes.seats", "--entity", "tail=1", "--entity", "tail=2", "--as-of", "2013-01-03T00:00:00Z", "--json")
+        let seats = answer.lines.map { ($0["features"] as? NSDictionary)?["planes.seats"] }
+        #expect(seats.count == 2 && seats[0] is NSNull && seats[1] as? Int == 160)
+        #expect(try work.history("planes", "tail=2").map { $0["kind"] as? String } == ["retraction", "row", "row"])
+    }
+
+    @Test("a load that is repeated under its idempotency key writes nothing twice")
+    func idempotency() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        for repeated in [0, 2] {
+            let answer = try work.onStore(
+                "ingest", "weather", "weather.csv", "--null", "NA", "--batch-rows", "2", "--idempotency-key", "jan", "--json")
+            #expect(answer.lines.first?["repeated_commits"] as? Int == repeated)
+        }
+        #expect(try work.history("weather", "airport=LGA").count == 1)
+    }
+
+    @Test("the catalog lists every version and shows what apply reads back")
+    func catalog() throws {
+        let work = try Airports.workspace()
+        try work.file("more.yaml", Airports.yaml.replacing("ttl: 3h", with: "ttl: 4h"))
+        #expect(try work.onStore("apply", "more.yaml").code == 0)
+        let list = try work.onStore("catalog", "list", "--json").lines
+        #expect(list.filter { $0["name"] as? String == "weather" }.map { $0["version"] as? Int } == [1, 2])
+        for (version, ttl) in [("1", "ttl: 3h"), ("2", "ttl: 4h")] {
+            let shown = try work.onStore("catalog", "show", "view/weather", "--version", version).out
+            #expect(shown.contains(ttl))
+            try work.file("shown.yaml", shown)
+        }
+        #expect(try work.onStore("plan", "shown.yaml").out.contains("nothing to change"))
+        #expect(try work.onStore("catalog", "show", "weather", "--version", "3").code == 1)
+    }
+
+    @Test("statistics, compaction, retention and erasure")
+    func admin() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA", "--backfill")
+        #expect(try work.onStore("admin", "compact", "weather").code == 0)
+        let stats = try work.onStore("admin", "stats", "--json").lines.first
+        #expect((stats?["views"] as? [[String: Any]])?.count == 2)
+        #expect(try work.onStore("admin", "retain").out == "no view declares a retention\n")
+        let horizon = "2013-01-01T12:30:00Z"
+        let dry = try work.onStore("admin", "retain", "weather", "--before", horizon, "--dry-run", "--json")
+        #expect(dry.lines.first?["versions_removed"] as? Int == 1)
+        #expect(try work.history("weather", "airport=JFK").count == 2)
+        let retained = try work.onStore("admin", "retain", "weather", "--before", horizon, "--json")
+        #expect(retained.lines.first?["versions_removed"] as? Int == 1)
+        #expect(try work.history("weather", "airport=JFK").count == 1)
+        let before = try work.onStore(
+            "get", "--features", "weather.temp", "--entity", "airport=JFK", "--as-of", "2013-01-01T12:00:00Z", "--json")
+        #expect(before.code == 1 && before.error["name"] as? String == "beyondRetention")
+        #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK").code == 2, "nobody is there to be asked")
+        #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK", "--dry-run").out.contains("would go"))
+        #expect(try work.history("weather", "airport=JFK").count == 1)
+        #expect(try work.onStore("admin", "erase", "airport", "--entity", "airport=JFK", "--yes").code == 0)
+        #expect(try work.history("weather", "airport=JFK").isEmpty)
+        #expect(try work.history("weather", "airport=LGA").count == 1)
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+/// What is wrong with the store itself, or with the place where it should be.
+@Suite("Store faults")
+struct StoreFaultTests {
+    @Test("a store that is open already")
+    func openTwice() throws {
+        let work = try Airports.workspace()
+        let holder = work.process(["ingest", "planes", "-", "--data", "store"])
+        let input = Pipe()
+        holder.standardInput = input
+        holder.standardOutput = FileHandle.nullDevice
+        holder.standardError = FileHandle.nullDevice
+        try holder.run()
+        #expect(try holdsLock(holder, within: 20))
+        let second = try work.onStore("get", "departure", "--entity", "origin=JFK,tail=1", "--json")
+        #expect(second.code == 1)
+        #expect(second.error["name"] as? String == "storeLocked")
+        #expect(second.error["place"] as? String == "store")
+        #expect(second.error["retryable"] as? Bool == true)
+        #expect((second.error["hint"] as? String ?? "").contains("close the other one"))
+        // The first is none the worse for it.
+        try input.fileHandleForWriting.write(contentsOf: Data(BadInputTests.good.utf8))
+        try input.fileHandleForWriting.close()
+        holder.waitUntilExit()
+        #expect(holder.terminationStatus == 0)
+        #expect(try work.history("planes", "tail=1").count == 1)
+    }
+
+    /// Waits until the process has the store's lock file open.
+    private func holdsLock(_ process: Process, within seconds: Double) throws -> Bool {
+        let descriptors = "/proc/\(process.processIdentifier)/fd"
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while Date() < deadline {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: descriptors)) ?? []
+            where (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(descriptors)/\(name)"))?.hasSuffix("db/LOCK") == true {
+                return true
+            }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        return false
+    }
+
+    @Test("a place where no directory can be made")
+    func underAFile() throws {
+        let work = try Workspace()
+        try work.file("airports.yaml", Airports.yaml)
+        try work.file("file", "")
+        let answer = try work.whence("apply", "airports.yaml", "--data", "file/store", "--json")
+        #expect(answer.code == 1)
+        #expect(answer.error["place"] as? String == "file/store")
+        #expect((answer.error["hint"] as? String)?.isEmpty == false)
+        let other = try work.whence("apply", "airports.yaml", "--data", ".", "--json")
+        #expect(other.code == 1, "a directory with other things in it is no place for a store")
+        #expect(other.error["name"] as? String == "unknownFormat")
+    }
+
+    @Test("a read-only directory", .enabled(if: getuid() != 0, "the superuser may write everywhere"))
+    func readOnlyDirectory() throws {
+        let work = try Workspace()
+        try work.file("airports.yaml", Airports.yaml)
+        try FileManager.default.createDirectory(atPath: work.path("sealed"), withIntermediateDirectories: false)
+        try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: work.path("sealed"))
+        let answer = try work.whence("apply", "airports.yaml", "--data", "sealed/store", "--json")
+        #expect(answer.code == 1)
+        #expect(answer.error["name"] as? String == "permissionDenied")
+        #expect((answer.error["hint"] as? String ?? "").contains("mode"))
+    }
+
+    @Test("a damaged file: it is named, and the other views are still served")
+    func damaged() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.file("planes.csv", BadInputTests.good)
+        try work.onStore("ingest", "planes", "planes.csv", "--backfill")
+        let files = { try FileManager.default.contentsOfDirectory(atPath: work.path("store/db")).filter { $0.hasSuffix(".sst") } }
+        let before = Set(try files())
+        try work.onStore("ingest", "weather", "weather.csv", "--backfill", "--null", "NA")
+        // The file that holds the weather, by what stands in it.
+        var damaged: String?
+        for name in try files() where !before.contains(name) {
+            let bytes = try Data(contentsOf: work.directory.appending(path: "store/db/\(name)"))
+            if bytes.range(of: Data("JFK".utf8)) != nil { damaged = name }
+        }
+        let file = try #require(damaged)
+        let handle = try FileHandle(forUpdating: work.directory.appending(path: "store/db/\(file)"))
+        try handle.truncate(atOffset: 100)
+        try handle.close()
+        let planes = try work.onStore(
+            "get", "--features", "planes.seats", "--entity", "tail=1", "--as-of", "2013-02-01T00:00:00Z", "--json")
+        #expect(planes.code == 0, "\(planes.err)")
+        #expect((planes.lines.first?["features"] as? NSDictionary)?["planes.seats"] as? Int == 150)
+        #expect(planes.err.contains("warning") && planes.err.contains(file))
+        let weather = try work.onStore("history", "weather", "--entity", "airport=JFK", "--json")
+        #expect(weather.code == 1)
+        #expect(weather.error["name"] as? String == "corruption")
+        #expect((weather.error["place"] as? String ?? "").contains("weather"))
+        let write = try work.onStore("ingest", "planes", "planes.csv", "--json")
+        #expect(write.code == 1 && write.error["name"] as? String == "corruption")
+    }
+}
