@@ -36,7 +36,7 @@ class Demo:
     def __init__(self, whence, folder):
         self.whence = whence
         self.folder = folder
-        self.steps = []  # what, rows, seconds of the command line, seconds in all
+        self.steps = {}  # of the summary: rows, and seconds of the command line
         self.compared = 0
         self.differences = 0
 
@@ -55,15 +55,22 @@ class Demo:
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         return (lines[0] if len(lines) == 1 else lines), seconds
 
+    def took(self, what, rows, seconds):
+        """Adds to the step of that name in the summary."""
+        found = self.steps.setdefault(what, [0, 0.0])
+        found[0] += rows or 0
+        found[1] += seconds
+
     def step(self, what, rows, seconds):
-        self.steps.append((what, rows, seconds))
+        self.took(what, rows, seconds)
         note(f"{rows:>9,} rows  {seconds:6.2f} s" if rows is not None else f"{'':>14}  {seconds:6.2f} s")
 
     def ingest(self, write):
         name = os.path.basename(write.path)
         answer, seconds = self.run("ingest", write.view, name, *(["--backfill"] if write.backfill else []))
         self.expect("rows ingested of " + name, answer["rows"], write.rows)
-        self.step(f"{'backfill' if write.backfill else 'ingest'} {name}", write.rows, seconds)
+        what = f"backfill {write.view}" if write.backfill else ["write the last week", "write corrections"][write.phase - WEEK]
+        self.step(what, write.rows, seconds)
         return answer["known_at"]
 
     def join(self, out, *options, what, service="arrival_delay"):
@@ -125,7 +132,7 @@ class Demo:
         spine = data.spine()
         self.model = Reference(data.writes, spine)
         writes = lambda phase: [w for w in data.writes if w.phase == phase]
-        note(", ".join(f"{count:,} {name}" for name, count in data.counts.items()))
+        note("{flights:,} flights, {weather:,} observations of weather, {planes:,} planes".format(**data.counts))
         prepared = time.perf_counter() - start
 
         heading("Definitions", "4 entities, 5 views, 2 services, in flights.yaml")
@@ -157,9 +164,8 @@ class Demo:
         early = self.reference(HISTORY, False)
         self.compare("join known before the last week", read_csv(self.folder, "before-week.csv", spine, early), early, spine)
         del early
-        # Asked of the engine's own answers, which have just been compared.
-        a, b = read_arrow(self.folder, "plain.arrow"), read_arrow(self.folder, "served.arrow")
-        self.leakage(a, b, data)
+        self.leakage(data, plain, served)
+        del plain, served
 
         heading("Corrections", "found out in January: corrections, retractions and deletions, as ordinary writes")
         for write in writes(CORRECTIONS):
@@ -178,7 +184,7 @@ class Demo:
 
     def latest(self, data):
         """Latest features of the three origins: now, and at an instant of the last week."""
-        heading("Latest features", "of the three origins and the greatest carrier of each; nothing is as old as now but outcomes")
+        heading("Latest features", "of the three origins; by now, the weather of 2013 is past its TTL")
         origins = [("EWR", "UA"), ("JFK", "B6"), ("LGA", "DL")]
         entities = [x for origin, carrier in origins for x in ("--entity", f"carrier={carrier},origin={origin}")]
         table = []
@@ -188,7 +194,7 @@ class Demo:
             ("  as served", ["--as-of", "2013-12-30T17:10:00Z", "--as-served"], pd.Timestamp("2013-12-30T17:10:00Z").value // 1000),
         ]:
             answers, seconds = self.run("get", "origin_now", *entities, *options)
-            self.steps.append((f"get 3 entities, {when.strip()}", 3, seconds))
+            self.took("get, 3 entities at a time", len(answers), seconds)
             for (origin, carrier), answer in zip(origins, answers):
                 wanted = self.latest_reference(origin, carrier, T if T is not None else time.time_ns() // 1000, when != "2013-12-30 17:10Z")
                 self.expect(f"features of {carrier} at {origin}, {when}", answer["features"], wanted)
@@ -216,26 +222,30 @@ class Demo:
                 answer[prefix + feature] = None if row is None else versions.values[feature][int(row)].as_py()
         return answer
 
-    def leakage(self, plain, served, data):
-        """How many rows differ: what the plain join takes in that serving could not have seen yet."""
+    def leakage(self, data, plain, served):
+        """How many rows of the engine's answers differ: what the plain join takes in that serving could not have seen yet.
+        `plain` and `served` are the reference's, which say which versions these were."""
         heading("What had leaked", "rows whose features differ between the plain join and the as-served one")
-        rows, total = [], np.zeros(len(plain), dtype=bool)
+        a, b = read_arrow(self.folder, "plain.arrow"), read_arrow(self.folder, "served.arrow")
+        rows, total = [], np.zeros(len(a), dtype=bool)
         for selection in SELECTIONS:
-            names = [n for n in plain.column_names if n.startswith(selection.prefix)]
-            differ = np.zeros(len(plain), dtype=bool)
-            filled = np.zeros(len(plain), dtype=bool)
+            names = [n for n in a.column_names if n.startswith(selection.prefix)]
+            differ = np.zeros(len(a), dtype=bool)
+            filled = np.zeros(len(a), dtype=bool)
             for name in names:
-                differ |= ~same(plain[name], served[name])
-                filled |= np.asarray(plain[name].combine_chunks().is_valid())
+                differ |= ~same(a[name], b[name])
+                filled |= np.asarray(a[name].combine_chunks().is_valid())
             total |= differ
             rows.append([selection.view, f"{len(names)}", f"{filled.sum():,}", f"{differ.sum():,}", f"{differ.mean():.1%}"])
-        rows.append(["any of them", f"{len(plain.column_names) - 8}", f"{len(plain):,}", f"{total.sum():,}", f"{total.mean():.1%}"])
+        rows.append(["any of them", f"{len(plain)}", f"{len(a):,}", f"{total.sum():,}", f"{total.mean():.1%}"])
         print_table(["view", "features", "rows with a value", "rows that differ", "share"], rows, right={1, 2, 3, 4})
-        own = data.flights.cancelled.to_numpy()
-        gave_away = lambda table: int((own & np.asarray(pc.fill_null(table["earlier_cancelled"], False)) & np.asarray(
-            pc.equal(table["earlier_tailnum"].fill_null(""), table["tailnum"].fill_null("")))).sum())
-        note(f"Of {own.sum():,} cancelled flights, {gave_away(plain):,} rows of the plain join tell of a cancellation of the same plane and")
-        note(f"flight number at or before the departure, mostly their own; as served it is {gave_away(served):,}.")
+        # A cancellation is dated at the scheduled departure, so a plain join gives a cancelled flight its own outcome.
+        def own(expected):
+            pick = expected["earlier_cancelled"][1]
+            return int(((pick >= 0) & (self.model.versions["flight_outcomes"].event[pick] == self.model.spine.time)).sum())
+
+        note(f"Of {data.flights.cancelled.sum():,} cancelled flights, {own(plain):,} find their own cancellation among the features, dated at")
+        note(f"the scheduled departure, in the plain join; as served, {own(served):,} do.")
 
     def pinned(self):
         heading("Pins", "the same bytes for the same pin")
@@ -263,7 +273,7 @@ class Demo:
         for write in [correction, deletion]:
             key = {k: write.table[k][0].as_py() for k in write.keys}
             answer, seconds = self.run("history", write.view, "--entity", ",".join(f"{k}={v}" for k, v in key.items()))
-            self.steps.append((f"history of {write.view}", len(answer), seconds))
+            self.took("history of 2 entities", len(answer), seconds)
             versions = self.model.versions[write.view]
             rows = sorted(self.model.rows_of(write.view)[tuple(key.values())], key=lambda r: (-versions.event[r], -versions.commit[r]))
             kinds = ["row", "deletion", "retraction"]
@@ -277,9 +287,9 @@ class Demo:
 
     def summary(self, prepared, seconds):
         heading("Summary", "")
-        rows = [[what, f"{count:,}" if count is not None else "", f"{s:.2f}", f"{count / s:,.0f}" if count and count > 1000 else ""]
-                for what, count, s in self.steps]
-        ours = sum(s for _, _, s in self.steps)
+        rows = [[what, f"{count:,}" if count else "", f"{s:.2f}", f"{count / s:,.0f}" if count > 1000 else ""]
+                for what, (count, s) in self.steps.items()]
+        ours = sum(s for _, s in self.steps.values())
         print_table(["step", "rows", "seconds", "rows/s"], rows, right={1, 2, 3})
         print(f"\n  {seconds:.0f} s: {ours:.0f} s Whence, {prepared:.0f} s data, {seconds - ours - prepared:.0f} s pandas and comparing")
         if self.differences:
