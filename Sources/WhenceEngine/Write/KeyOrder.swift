@@ -91,7 +91,9 @@ enum KeyOrder {
                         }
                         unsafe swap(&from, &to)
                     }
-                    if unsafe from.baseAddress != keys.baseAddress { unsafe _ = keys.update(fromContentsOf: from) }
+                    if let sorted = from.baseAddress, let target = keys.baseAddress, unsafe sorted != target {
+                        unsafe target.update(from: sorted, count: count)
+                    }
                 }
             }
         }

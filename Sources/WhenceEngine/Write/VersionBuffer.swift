@@ -120,7 +120,9 @@ struct VersionBuffer {
         for row in rows { try unsafe encoder.overlay(bytes.span.bytes.extracting(row)) }
         encoder.markOver(deletion: beneath == .deletion, retraction: beneath == .retraction)
         let start = bytes.count
-        bytes.append(contentsOf: bytes[first.key])
+        // A slice of `bytes` itself would have all of it copied: for the length of the call it has two owners.
+        let key = Array(bytes[first.key])
+        bytes.append(contentsOf: key)
         try encoder.finish(into: &bytes)
         return Entry(start: start, keyLength: first.keyLength, rowLength: UInt32(bytes.count - start - Int(first.keyLength)))
     }
