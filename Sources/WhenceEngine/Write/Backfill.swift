@@ -103,7 +103,7 @@ public final class Backfill {
     // MARK: Files
 
     private func writer(_ part: Int) -> SortedFileWriter {
-        SortedFileWriter("\(store.directory.temporary)/sst-\(commit.microseconds)-\(part)", StorageOptions.view(store.options))
+        SortedFileWriter("\(store.directory.temporary)/sst-\(commit.microseconds)-\(part)", StorageOptions.ingested(store.options))
     }
 
     /// Files from one run that is in memory, by several threads.

@@ -11,6 +11,22 @@ struct SortKey: BitwiseCopyable {
     /// Bytes of the entity key.
     var length: UInt32
 
+    init(prefix: UInt64, time: UInt64, index: UInt32, length: UInt32) {
+        self.prefix = prefix
+        self.time = time
+        self.index = index
+        self.length = length
+    }
+
+    /// What the version with the whole key `key` is sorted by; its commit time is not looked at.
+    @inline(__always) init(ofVersion key: RawSpan, index: UInt32) {
+        let length = key.byteCount - VersionKey.timesBytes
+        self.init(
+            prefix: SortKey.prefix(key.extracting(0..<length)),
+            time: UInt64(bigEndian: unsafe key.unsafeLoadUnaligned(fromByteOffset: length, as: UInt64.self)), index: index,
+            length: UInt32(length))
+    }
+
     /// The prefix of an entity key. What follows a key that is the beginning of another is never zero (`Formats/keys.md`), so a
     /// tie between keys of up to eight bytes means that they are equal.
     @inline(__always) static func prefix(_ entity: RawSpan) -> UInt64 {
