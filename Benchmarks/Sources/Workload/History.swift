@@ -81,6 +81,21 @@ public struct History: Sendable {
         return ColumnBatch(names: ["user_id", "event_time"], columns: [try users.finish(), try times.finish()], count: rows)
     }
 
+    /// The same rows as `spine`, sorted by entity and time.
+    public func sortedSpine(rows: Int) throws(WhenceError) -> ColumnBatch {
+        let random = try spine(rows: rows)
+        let order = (0..<rows).map { row in
+            (user: random.columns[0].load(row, as: Int64.self), time: random.columns[1].load(row, as: Int64.self))
+        }.sorted { $0 < $1 }
+        let users = ColumnBuilder(.int64)
+        let times = ColumnBuilder(.timestamp)
+        for (user, time) in order {
+            users.append(fixed: user)
+            times.append(fixed: time)
+        }
+        return ColumnBatch(names: random.names, columns: [try users.finish(), try times.finish()], count: rows)
+    }
+
     /// Opens the store at `path` with the definitions applied.
     public static func open(_ path: String, _ options: StoreOptions = StoreOptions()) throws(WhenceError) -> Store {
         let store = try Store(at: path, options: options)
