@@ -1,0 +1,53 @@
+import Foundation
+import StoreFixtures
+import WhenceCatalog
+import WhenceCore
+import WhenceEngine
+
+// Usage: KillWriter write DIR SEED ROUND   writes until it is killed
+//        KillWriter fill DIR SEED BYTES    writes until a file would pass BYTES
+//        KillWriter open DIR               opens the store and says how that went
+// Says on standard output, a line each: `open`, `ack BATCH MICROSECONDS`, `error CODE HINT`.
+
+/// One line, in one call, so that a kill leaves it whole or away.
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+func report(_ error: WhenceError) { say("error \(error.code) \(error.hint)") }
+
+let arguments = CommandLine.arguments
+guard arguments.count >= 3 else { exit(64) }
+let directory = arguments[2]
+let seed = arguments.count > 3 ? UInt64(arguments[3]) ?? 0 : 0
+let number = arguments.count > 4 ? Int(arguments[4]) ?? 0 : 0
+// Nothing is left behind when the test itself has gone.
+alarm(120)
+
+do throws(WhenceError) {
+    switch arguments[1] {
+    case "write": try Writing(try opened(), KillWorkload(seed: seed), round: number).run()
+    case "fill":
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit(rlim_cur: rlim_t(number), rlim_max: rlim_t(number))
+        unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        try fill(try opened(), KillWorkload(seed: seed))
+    default: _ = try opened()
+    }
+} catch {
+    report(error)
+    exit(1)
+}
+
+func opened() throws(WhenceError) -> Store {
+    let store = try Store(at: directory, options: KillWorkload.options())
+    if arguments[1] != "open", store.catalog.views.isEmpty { try store.define(KillWorkload.yaml) }
+    say("open")
+    return store
+}
+
+func fill(_ store: Store, _ workload: KillWorkload) throws(WhenceError) {
+    for number in 0..<100_000 {
+        let id = BatchID(round: 0, thread: 1, number: number)
+        let commit = try workload.write(id, to: store)
+        say("ack \(id.code) \(commit.time.microseconds)")
+    }
+}
