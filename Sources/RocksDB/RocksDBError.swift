@@ -22,6 +22,9 @@ public struct RocksDBError: Error, Sendable, Equatable {
             || message.contains("Operation not permitted")
         {
             kind = .permissionDenied
+        } else if message.contains("No such file or directory") && (message.contains(".sst") || message.contains(".ldb")) {
+            // A sorted file that should be there is gone (RocksDB looks for it under its old suffix, too).
+            kind = .corruption
         } else if message.hasPrefix("NotFound") {
             kind = .notFound
         } else if message.hasPrefix("Corruption") {

@@ -31,11 +31,18 @@ public final class Store: Sendable {
     public init(at path: String, options: StoreOptions = StoreOptions()) throws(WhenceError) {
         self.options = options
         let directory = try StoreDirectory(path: path, options: options)
-        let database = try storage(at: path) { () throws(RocksDBError) in
-            try Database(path: directory.database, options: StorageOptions.database(options)) { name in
+        let database: Database
+        do throws(RocksDBError) {
+            database = try Database(path: directory.database, options: StorageOptions.database(options)) { name in
                 name == Database.defaultFamily ? StorageOptions.records() : StorageOptions.view(options)
             }
+        } catch {
+            var failure = WhenceError(error, place: path)
+            let damaged = error.kind == .corruption ? directory.damagedFiles() : []
+            if !damaged.isEmpty { failure.message += " (damaged: \(damaged.joined(separator: ", ")))" }
+            throw failure
         }
+        if !options.readOnly { try directory.emptyTemporary() }
         guard let records = database.family(Database.defaultFamily) else {
             throw WhenceError(.corruption, "the store has no records", place: path, hint: "restore it from a backup")
         }
@@ -139,7 +146,7 @@ public final class Store: Sendable {
         var merged: [(buffer: VersionBuffer, layout: RowLayout, view: OpenView)] = []
         for batch in batches where batch.count > 0 {
             let view = try view(batch.view.definition.name)
-            try view.checkRetractions(batch.buffer)
+            try view.checkRetractions(from: batch.earliestRetraction)
             if let same = merged.firstIndex(where: { $0.view === view && $0.layout.schema.id == batch.layout.schema.id }) {
                 merged[same].buffer.append(batch.buffer)
             } else if merged.contains(where: { $0.view === view }) {

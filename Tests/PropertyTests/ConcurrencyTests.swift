@@ -39,7 +39,9 @@ import WhenceEngine
         return ColumnBatch(names: ["uid", "at"], columns: [try uid.finish(), try at.finish()], count: entities)
     }
 
-    private static func join(_ store: Store, _ service: ResolvedService, _ spine: ColumnBatch, knownAt: Timestamp?) throws -> ([Value], Timestamp) {
+    private static func join(_ store: Store, _ service: ResolvedService, _ spine: ColumnBatch, knownAt: Timestamp?) throws -> (
+        [Value], Timestamp
+    ) {
         var join = try store.join(
             JoinRequest(service: service, eventTimeColumn: "at", knownAt: knownAt, threads: 2), spine: RowsSpine([spine]))
         var values: [Value] = []

@@ -18,6 +18,15 @@ import WhenceEngine
 
     private static let stepsPerSchedule = 120
 
+    /// What a run must have done at least once.
+    private static let kinds = [
+        "abandon", "alter", "compact", "entities", "erase", "flush", "history", "join", "large join", "online",
+        "online with a kept reader", "publish", "publish of runs", "refused beyond retention", "repeated write", "restart",
+        "retain that removes", "scan", "split write", "write",
+    ]
+
+    private static func isCovered(_ coverage: [String: Int]) -> Bool { kinds.allSatisfy { coverage[$0] != nil } }
+
     /// Runs the schedule of `seed`; shrinks and reports it where it fails.
     private static func run(_ seed: UInt64, _ reads: inout Int, _ coverage: inout [String: Int]) -> Bool {
         var generator = ScheduleGenerator(seed: seed)
@@ -57,12 +66,13 @@ import WhenceEngine
                 seed = seeds.next() >> 16
             }
         } else {
-            while reads < 100_000 {
+            while reads < 200_000 || (!PropertyTests.isCovered(coverage) && schedules < 200) {
                 guard PropertyTests.run(seed, &reads, &coverage) else { return }
                 schedules += 1
                 seed = seeds.next() >> 16
             }
             #expect(reads >= 100_000)
+            #expect(PropertyTests.isCovered(coverage), "some kinds of steps did nothing in \(schedules) schedules: \(coverage)")
         }
         print("\(schedules) schedules, \(reads) values compared")
         for (what, count) in coverage.sorted(by: { $0.key < $1.key }) { print("  \(what): \(count)") }

@@ -100,14 +100,19 @@ import WhenceEngine
                 for memoryBytes in [threads.isMultiple(of: 2) ? 1 : 256 << 20] {
                     var join = try store.join(
                         JoinRequest(
-                            service: service, eventTimeColumn: "at", knownAt: knownAt, asServed: true, memoryBytes: memoryBytes, threads: threads),
+                            service: service, eventTimeColumn: "at", knownAt: knownAt, asServed: true, memoryBytes: memoryBytes,
+                            threads: threads),
                         spine: RowsSpine([spine]))
                     knownAt = join.knownAt
                     var batches: [ColumnBatch] = []
                     while let batch = try join.next() { batches.append(batch) }
                     #expect(batches.map(\.count) == [RepeatTests.rows])
                     let bytes = RepeatTests.bytes(batches)
-                    if let first { #expect(bytes == first, "round \(round), \(threads) threads, \(memoryBytes) bytes") } else { first = bytes }
+                    if let first {
+                        #expect(bytes == first, "round \(round), \(threads) threads, \(memoryBytes) bytes")
+                    } else {
+                        first = bytes
+                    }
                 }
             }
             // What comes later, and where the rows lie, changes nothing at the pin.

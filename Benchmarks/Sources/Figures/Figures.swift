@@ -78,7 +78,7 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             let load = try measure { try history.backfill(store) }
             let compaction = try measure { try store.compact("activity") }
             say([
-                "rows": history.rows, "backfill_s": load.wall, "compact_s": compaction.wall,
+                "rows": history.rows, "backfill_s": load.wall, "backfill_cpu": load.cpu, "compact_cpu": compaction.cpu, "compact_s": compaction.wall,
                 "stored_bytes": store.statistics().views.reduce(0) { $0 + $1.fileBytes },
             ])
         case "join":

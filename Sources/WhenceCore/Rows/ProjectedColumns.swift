@@ -11,12 +11,38 @@ import Foundation
     let eventTimes: ColumnBuilder?
     /// For each row: 0 nothing, 1 a value in every column, 2 see the column's own marks.
     @usableFromInline let states: ColumnBuffer
+    /// Where dense rows wait, each in one piece, until `unstage` deals them out to the columns: to write a row into eight
+    /// columns in random order misses the cache eight times, to write it here once. Nil where that would not pay.
+    let staging: ColumnBuffer?
 
-    public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false) {
+    /// - Parameter inRandomOrder: rows are not filled one after another; large results are then staged.
+    public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false, inRandomOrder: Bool = false) {
         self.count = count
         builders = projection.targets.map { ColumnBuilder($0.type, count: count) }
         eventTimes = withEventTimes ? ColumnBuilder(.timestamp, count: count) : nil
         states = ColumnBuffer(zeros: count)
+        let isStaged =
+            inRandomOrder && count >= 16_384 && !withEventTimes && builders.count > 1
+            && builders.allSatisfy { $0.stride == 8 && !$0.isVariable }
+        staging = isStaged ? ColumnBuffer(zeros: count * builders.count * 8) : nil
+    }
+
+    /// Deals the staged rows among `rows` out to the columns. Threads may do that at once for ranges that do not overlap; all
+    /// rows must have been dealt out before `finish`.
+    public func unstage(_ rows: Range<Int>) {
+        guard let staging else { return }
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= count)
+        let width = builders.count
+        // A stretch at a time, so that its lines are still in the cache for the last column.
+        for start in stride(from: rows.lowerBound, to: rows.upperBound, by: 128) {
+            let end = min(start + 128, rows.upperBound)
+            for (target, builder) in builders.enumerated() {
+                for row in start..<end where unsafe states.start.load(fromByteOffset: row, as: UInt8.self) == 1 {
+                    let bits = unsafe staging.start.load(fromByteOffset: (row &* width &+ target) &* 8, as: UInt64.self)
+                    unsafe builder.values.storeBytes(of: bits, toByteOffset: row &* 8, as: UInt64.self)
+                }
+            }
+        }
     }
 
     /// Whether row `row` of target `target` has a value; for columns that are still being filled.

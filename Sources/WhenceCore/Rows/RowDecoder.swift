@@ -13,6 +13,8 @@
     @usableFromInline let targetCount: Int
     /// Base address of each column's values, flat, so that the loop over them touches one line of memory.
     @usableFromInline let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    /// Bytes from one row to the next at those addresses: 8, or a whole row where rows are staged.
+    @usableFromInline let rowStride: Int
     @usableFromInline let states: UnsafeMutablePointer<UInt8>
     private let allEightWide: Bool
     private let hasEventTimes: Bool
@@ -35,12 +37,14 @@
         unsafe bases = .allocate(capacity: max(1, targetCount))
         unsafe offsets = .allocate(capacity: max(1, targetCount))
         for (index, builder) in columns.builders.enumerated() {
-            unsafe (bases + index).initialize(to: builder.values)
+            let staged = unsafe columns.staging.map { unsafe $0.start + index * 8 }
+            unsafe (bases + index).initialize(to: staged ?? builder.values)
             if builder.isVariable { builder.retain(arena) }
         }
         unsafe states = columns.states.start.assumingMemoryBound(to: UInt8.self)
         allEightWide = columns.builders.allSatisfy { $0.stride == 8 && !$0.isVariable }
         hasEventTimes = columns.eventTimes != nil
+        rowStride = columns.staging == nil ? 8 : targetCount * 8
         taken = Array(repeating: false, count: targetCount)
     }
 
@@ -74,7 +78,7 @@
         for target in 0..<targetCount {
             let bits = unsafe version.unsafeLoadUnaligned(
                 fromUncheckedByteOffset: header.bodyOffset &+ offsets[target], as: UInt64.self)
-            unsafe bases[target].storeBytes(of: bits, toByteOffset: row &* 8, as: UInt64.self)
+            unsafe bases[target].storeBytes(of: bits, toByteOffset: row &* rowStride, as: UInt64.self)
         }
         unsafe states[row] = 1
         return true
@@ -96,7 +100,8 @@
             for target in 0..<targetCount {
                 let width = plan.accesses[target].width
                 let from = unsafe source.baseAddress.unsafelyUnwrapped + (body + dense[target])
-                unsafe (bases[target] + row * width).copyMemory(from: from, byteCount: width)
+                let stride = columns.staging == nil ? width : rowStride
+                unsafe (bases[target] + row * stride).copyMemory(from: from, byteCount: width)
             }
         }
         unsafe states[row] = 1

@@ -91,8 +91,8 @@ public struct PointInTimeJoin<Source: Spine> {
         let features = request.service.selections.flatMap { $0.features.map { SpineColumn(name: $0.name, type: $0.type) } }
         columns = spine.columns + features
         try PointInTimeJoin.check(columns, spine.columns, request, groups)
-        // For each row: its columns' slots with a mark each, and for each group a sort key twice and the key itself.
-        let rowBytes = columns.reduce(0) { $0 + ($1.type.width ?? 48) + 1 } + groups.count * 64
+        // For each row: its columns' slots with a mark each, staged values, and for each group a sort key twice and the key itself.
+        let rowBytes = columns.reduce(0) { $0 + 2 * ($1.type.width ?? 48) + 1 } + groups.count * 64
         blockRows = max(1024, request.memoryBytes / rowBytes)
     }
 
@@ -123,7 +123,7 @@ public struct PointInTimeJoin<Source: Spine> {
 
     private func join(_ block: ColumnBatch) throws(WhenceError) -> ColumnBatch {
         let times = try eventTimes(block)
-        let outputs = selections.map { ProjectedColumns($0.projection, count: block.count) }
+        let outputs = selections.map { ProjectedColumns($0.projection, count: block.count, inRandomOrder: true) }
         for (index, group) in keyGroups.enumerated() {
             let keys = try SortedKeys(block, group.columns, group.types, times, threads: threads)
             let members = selections.indices.filter { selections[$0].group == index }
@@ -139,6 +139,10 @@ public struct PointInTimeJoin<Source: Spine> {
                     }
                 }
             }
+        }
+        let stretch = max(16_384, (block.count + threads - 1) / threads)
+        try inParallel((block.count + stretch - 1) / stretch, threads: threads) { index throws(WhenceError) in
+            for output in outputs { output.unstage((index * stretch)..<min((index + 1) * stretch, block.count)) }
         }
         var columns = block.columns
         var names = block.names

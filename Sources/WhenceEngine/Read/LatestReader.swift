@@ -44,8 +44,11 @@ public final class LatestReader {
         let current = store.generation.load(ordering: .acquiring)
         guard current != generation else { return }
         let view = try store.view(view.name)
-        let types = Dictionary(view.stored.schemas.flatMap { $0.fields.map { ($0.id, $0.type) } }) { $1 }
-        let targets = zip(featureIDs, projection.targets).map { RowProjection.Target(featureID: $0, type: types[$0] ?? $1.type) }
+        let types = Dictionary(view.stored.currentSchema.fields.map { ($0.id, $0.type) }) { $1 }
+        let targets = zip(featureIDs, projection.targets).map { id, target in
+            // A feature that was retired is no longer found, whatever old rows carry: no row has the greatest id.
+            RowProjection.Target(featureID: types[id] == nil ? .max : id, type: types[id] ?? target.type)
+        }
         self.view = view
         walk = LatestReader.walk(view)
         let hasChanged = targets != projection.targets

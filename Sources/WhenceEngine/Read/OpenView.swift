@@ -42,17 +42,12 @@ final class OpenView: Sendable {
         if knownAt < horizon { throw beyondRetention("pinned to what was known at", knownAt) }
     }
 
-    /// Refuses a retraction at or before the horizon: what it would uncover may have been removed.
-    func checkRetractions(_ buffer: VersionBuffer) throws(WhenceError) {
-        guard horizon > .distantPast else { return }
-        let bytes = unsafe buffer.bytes.span.bytes
-        for entry in buffer.entries {
-            let eventTime = VersionKey.eventTime(bytes.extracting(entry.key))
-            guard eventTime <= horizon, try RowHeader(bytes.extracting(entry.row)).kind == .retraction else { continue }
-            throw WhenceError(
-                .beyondRetention, "a retraction at \(eventTime) would uncover history that was removed up to \(horizon)",
-                place: "view '\(name)'", hint: "write a corrected row, or a deletion, at that event time instead")
-        }
+    /// Refuses retractions of which the earliest is at or before the horizon: what it would uncover may have been removed.
+    func checkRetractions(from earliest: Timestamp) throws(WhenceError) {
+        guard earliest <= horizon else { return }
+        throw WhenceError(
+            .beyondRetention, "a retraction at \(earliest) would uncover history that was removed up to \(horizon)",
+            place: "view '\(name)'", hint: "write a corrected row, or a deletion, at that event time instead")
     }
 
     private func beyondRetention(_ what: String, _ time: Timestamp) -> WhenceError {

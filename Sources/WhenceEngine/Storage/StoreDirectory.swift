@@ -35,7 +35,6 @@ struct StoreDirectory {
             }
             try make()
         }
-        if !options.readOnly { try emptyTemporary() }
     }
 
     private func checkFormat() throws(WhenceError) {
@@ -64,7 +63,8 @@ struct StoreDirectory {
         }
     }
 
-    private func emptyTemporary() throws(WhenceError) {
+    /// Empties `tmp/`. Only for the process that holds the store's lock: another one's backfill may have its files there.
+    func emptyTemporary() throws(WhenceError) {
         do {
             if FileManager.default.fileExists(atPath: temporary) { try FileManager.default.removeItem(atPath: temporary) }
             try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
@@ -77,8 +77,26 @@ struct StoreDirectory {
         if (error as? CocoaError)?.code == .fileWriteOutOfSpace {
             return WhenceError(.diskFull, "the disk is full", place: path, hint: "free some space and try again", isRetryable: true)
         }
+        // Foundation's own words say little here; the system tells why when it is asked again.
+        var reason = error.localizedDescription
+        let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        if unsafe access(parent, W_OK) != 0 { unsafe reason = String(cString: strerror(errno)) }
         return WhenceError(
-            .permissionDenied, "the directory cannot be written: \(error.localizedDescription)", place: path,
-            hint: "check its owner and mode, and whether its file system is mounted read-only")
+            .permissionDenied, "the directory cannot be written: \(reason)", place: path,
+            hint: "check the path, its owner and mode, and whether its file system is mounted read-only")
+    }
+
+    /// Sorted files whose last bytes are not those of such a file: RocksDB does not name them when it fails to open.
+    func damagedFiles() -> [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: database)) ?? []
+        return names.filter { $0.hasSuffix(".sst") }.sorted().filter { name in
+            guard let file = FileHandle(forReadingAtPath: "\(database)/\(name)") else { return true }
+            defer { try? file.close() }
+            guard let size = try? file.seekToEnd(), size >= 8, (try? file.seek(toOffset: size - 8)) != nil,
+                let magic = try? file.read(upToCount: 8)
+            else { return true }
+            // The magic number of block-based tables, little-endian (RocksDB, table/block_based/block_based_table_builder.cc).
+            return Array(magic) != [0xF7, 0xCF, 0xF4, 0x85, 0xB7, 0x41, 0xE2, 0x88]
+        }
     }
 }

@@ -78,10 +78,13 @@ extension Store {
         try committer.exclusively { [self] last throws(WhenceError) in
             var batch = WriteBatch()
             batch.put(Records.horizon(view.id), Records.bytes(horizon), in: records)
+            // From here on no commit time is at or before the horizon, and what is known now is known after it.
+            let time = max(last, horizon)
+            batch.put(Records.lastCommit, Records.bytes(time), in: records)
             try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.write(batch, sync: true) }
             state.withLock { $0.views[view.name] = OpenView(view.stored, view.family, horizon: horizon) }
             generation.add(1, ordering: .releasing)
-            return last
+            return time
         }
     }
 

@@ -18,6 +18,7 @@ public final class Backfill {
     private let runBytes: Int
     private let spiller = RunSpiller()
     private var runs = 0
+    private var earliestRetraction = Timestamp.distantFuture
     private var isFinished = false
     /// Rows, deletions and retractions so far.
     public private(set) var count = 0
@@ -61,7 +62,7 @@ public final class Backfill {
 
     private func spill() throws(WhenceError) {
         count += batch.count
-        try view.checkRetractions(batch.buffer)
+        earliestRetraction = min(earliestRetraction, batch.earliestRetraction)
         try spiller.spill(batch.buffer, batch.layout, to: "\(store.directory.temporary)/run-\(commit.microseconds)-\(runs)")
         runs += 1
         batch = Backfill.emptyBatch(view)
@@ -74,15 +75,15 @@ public final class Backfill {
         let files: [String]
         if runs == 0 {
             count += batch.count
+            earliestRetraction = batch.earliestRetraction
             var buffer = batch.buffer
             try buffer.sortAndMerge(batch.layout)
-            try view.checkRetractions(buffer)
             files = try writeFiles(buffer)
         } else {
             if batch.count > 0 { try spill() }
             files = try mergeRuns(try spiller.finish())
         }
-        return try store.publish(files, commit, view)
+        return try store.publish(files, commit, view, earliestRetraction)
     }
 
     /// Gives up what is not published, and removes its files.
@@ -102,7 +103,7 @@ public final class Backfill {
     // MARK: Files
 
     private func writer(_ part: Int) -> SortedFileWriter {
-        SortedFileWriter("\(store.directory.temporary)/sst-\(commit.microseconds)-\(part)", StorageOptions.view(store.options))
+        SortedFileWriter("\(store.directory.temporary)/sst-\(commit.microseconds)-\(part)", StorageOptions.ingested(store.options))
     }
 
     /// Files from one run that is in memory, by several threads.
@@ -150,9 +151,13 @@ extension Store {
     }
 
     /// Takes finished files into the store and makes them visible, in one step.
-    fileprivate func publish(_ files: [String], _ commit: Timestamp, _ view: OpenView) throws(WhenceError) -> Commit {
+    fileprivate func publish(
+        _ files: [String], _ commit: Timestamp, _ view: OpenView, _ earliestRetraction: Timestamp
+    ) throws(WhenceError) -> Commit {
         guard !files.isEmpty else { return Commit(time: lastCommit) }
         return try committer.exclusively { [self] last throws(WhenceError) in
+            // The horizon as it stands now: history may have been removed since the backfill began.
+            try self.view(view.name).checkRetractions(from: earliestRetraction)
             let published = committer.nextTime(after: last)
             // The record first: without the files it says nothing, and the files never stand without it.
             var batch = WriteBatch()

@@ -12,6 +12,8 @@ public final class RowBatch {
     private let defaultDelay: Duration?
     private var encoder: RowEncoder
     var buffer = VersionBuffer()
+    /// The earliest event time of a retraction in the batch.
+    private(set) var earliestRetraction = Timestamp.distantFuture
 
     /// An empty batch for the current schema of `view`.
     public convenience init(_ view: StoredView) { self.init(view, defaultDelay: nil) }
@@ -30,7 +32,10 @@ public final class RowBatch {
     public var byteCount: Int { buffer.bytes.count }
 
     /// Forgets all rows; the memory stays.
-    public func removeAll() { buffer.removeAll() }
+    public func removeAll() {
+        buffer.removeAll()
+        earliestRetraction = .distantFuture
+    }
 
     /// Appends a row. A feature that `values` does not name is absent.
     ///
@@ -89,6 +94,7 @@ public final class RowBatch {
         let start = buffer.bytes.count
         let keyEnd = try appendKey(entity, eventTime)
         RowEncoder.append(kind, availability: stated, to: &buffer.bytes)
+        if kind == .retraction { earliestRetraction = min(earliestRetraction, eventTime) }
         buffer.close(start: start, keyEnd: keyEnd)
     }
 

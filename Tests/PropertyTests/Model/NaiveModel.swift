@@ -86,7 +86,9 @@ struct NaiveModel {
         var isMerged = [Bool](repeating: false, count: inputs.count)
         for first in inputs.indices where !isMerged[first] {
             // All of one entity and event time, in the order in which they came.
-            let same = inputs.indices.filter { inputs[$0].entity == inputs[first].entity && inputs[$0].eventTime == inputs[first].eventTime }
+            let same = inputs.indices.filter {
+                inputs[$0].entity == inputs[first].entity && inputs[$0].eventTime == inputs[first].eventTime
+            }
             for index in same { isMerged[index] = true }
             var beneath: VersionKind?
             var kind: VersionKind?

@@ -20,7 +20,7 @@ struct ScheduleGenerator {
     private enum Mood {
         /// Writes, backfills begun, filled, published and given up, flushes, compactions, retention, erasure, restarts,
         /// alterations, the clock.
-        static let base = [52, 4, 12, 6, 1, 5, 3, 2, 1, 3, 3, 6]
+        static let base = [52, 6, 14, 6, 1, 5, 3, 2, 1, 3, 3, 6]
     }
 
     /// Which places of each kind's pool this schedule mostly uses.
@@ -34,6 +34,9 @@ struct ScheduleGenerator {
         eventTimes = 2 + random.below(9)
         weights = Mood.base.map { $0 * random.pick([0, 1, 1, 2, 4]) }
         weights[0] = Mood.base[0] * (1 + random.below(3))
+        // A backfill is begun, filled and published, or none of it.
+        let backfills = random.pick([0, 1, 2, 4])
+        for kind in 1...3 { weights[kind] = Mood.base[kind] * backfills }
         removals = random.pick([1, 1, 2, 5])
         self.random = random
     }
@@ -42,8 +45,17 @@ struct ScheduleGenerator {
         let ttls = World.viewNames.indices.map { $0 == 2 || random.chance(1, 4) ? Optional(3 + random.below(20)) : nil }
         var steps: [Step] = []
         while steps.count < count {
-            steps.append(change())
+            let change = change()
+            steps.append(change)
+            if case .retain = change { steps.append(joinSoonAfter()) }
             if random.chance(1, 3) { steps.append(read()) }
+            if random.chance(1, 8) {
+                // One row between two looks at the same entities: what the cache of latest rows has to keep up with.
+                let view = view()
+                let online = online()
+                now += 1
+                steps += [.online(online), .write([row(view)]), .online(online)]
+            }
             if random.chance(1, 40) {
                 // The same question before, during and after an excursion of the clock.
                 let online = online()
@@ -108,7 +120,7 @@ struct ScheduleGenerator {
         case 2:
             let view = fillingView()
             var rows = (0..<(1 + random.below(10))).map { _ in row(view) }
-            if view == 1 && random.chance(1, 3) {
+            if view == 1 && random.chance(1, 2) {
                 for _ in 0..<3 { rows.insert(largeRow(), at: random.below(rows.count)) }
             }
             return .backfill(view: view, rows)
@@ -123,7 +135,7 @@ struct ScheduleGenerator {
             return .abandon(view: view)
         case 5: return .flush(view: view())
         case 6: return .compact(view: view())
-        case 7: return .retain(view: view(), before: random.below(now))
+        case 7: return .retain(view: view(), before: random.chance(1, 2) ? random.below(now) : now - random.below(8))
         case 8:
             let kind = random.below(World.kinds.count)
             return .erase(kind: kind, entity: entity(kind))
@@ -242,6 +254,15 @@ struct ScheduleGenerator {
                 blockRows: random.chance(1, 3) ? 1 + random.below(20) : nil, pin: pin(), served: random.chance(1, 2),
                 threads: 1 + random.below(4), features: random.chance(1, 3) ? random.next() : nil,
                 isWithinHorizon: !random.chance(1, 10)))
+    }
+
+    /// A join at instants around the present, as served: where what is removed too early is missed.
+    private mutating func joinSoonAfter() -> Step {
+        var rows = (0..<40).map { _ in spineRow() }
+        for index in rows.indices { rows[index].tick = now - 6 + random.below(20) }
+        return .join(
+            JoinStep(
+                rows: rows, repeatedTo: nil, blockRows: nil, pin: .now, served: true, threads: 1, features: nil, isWithinHorizon: true))
     }
 
     private mutating func online() -> OnlineStep {

@@ -101,9 +101,10 @@ extension ScheduleRunner {
         }
     }
 
-    /// The instant nearest to T that may be read in all of `views`.
+    /// T, or where that may not be read in all of `views` an instant at or soon after their horizons.
     private func lifted(_ T: Timestamp, _ views: Set<Int>) -> Timestamp {
-        views.reduce(T) { max($0, model.views[$1].horizon ?? .distantPast) }
+        let horizon = views.map { model.views[$0].horizon ?? .distantPast }.max() ?? .distantPast
+        return T >= horizon ? T : Timestamp(microseconds: horizon.microseconds + Int64(T.microseconds.magnitude % 5))
     }
 
     private func isBeyondRetention(_ T: Timestamp, _ view: Int) -> Bool { T < model.views[view].horizon ?? .distantPast }
@@ -170,7 +171,8 @@ extension ScheduleRunner {
         let columns = try spine([], with: []).batch
         let request = JoinRequest(
             service: service, eventTimeColumn: "at", knownAt: pin, asServed: join.served, memoryBytes: 1, threads: join.threads)
-        let rowsSpine = RowsSpine(spines.map(\.batch), columns: zip(columns.names, columns.columns).map { SpineColumn(name: $0, type: $1.type) })
+        let rowsSpine = RowsSpine(
+            spines.map(\.batch), columns: zip(columns.names, columns.columns).map { SpineColumn(name: $0, type: $1.type) })
         if isPinRefused {
             return try throwsBeyondRetention("a pin") {
                 var run = try store.join(request, spine: rowsSpine)
@@ -180,7 +182,8 @@ extension ScheduleRunner {
         var run = try store.join(request, spine: rowsSpine)
         try require(pin.map { run.knownAt == $0 } ?? (run.knownAt >= store.lastCommit), "a join says that it knows up to \(run.knownAt)")
         try require(
-            run.columns.map(\.name) == columns.names + outputs.map(\.name) && run.columns.suffix(outputs.count).map(\.type) == outputs.map(\.feature.type),
+            run.columns.map(\.name) == columns.names + outputs.map(\.name)
+                && run.columns.suffix(outputs.count).map(\.type) == outputs.map(\.feature.type),
             "a join has columns \(run.columns.map(\.name))")
         if isRefused {
             return try throwsBeyondRetention("a join") { while try run.next() != nil {} }
@@ -250,16 +253,19 @@ extension ScheduleRunner {
             let what = "\(round) \(online.kept ? "kept " : "")online read at \(World.tick(now))"
             var column = 0
             // Each selection's outputs lie together, followed by its event time.
-            let selections = World.viewNames.indices.map { view in outputs.filter { $0.view == view && !$0.isOther } } + [outputs.filter(\.isOther)]
+            let selections =
+                World.viewNames.indices.map { view in outputs.filter { $0.view == view && !$0.isOther } } + [outputs.filter(\.isOther)]
             for selection in selections {
                 guard let first = selection.first else { continue }
                 for row in 0..<batch.count {
                     let entity = entity(online.rows[row], first.view, isOther: first.isOther)
-                    let answers = entity.map { expect(Point(view: first.view, entity: $0, T: now), now, true, selection.map(\.feature)) } ?? [:]
-                    // What a reader that is kept says of a feature that is retired is nobody's business.
-                    for (place, output) in selection.enumerated() where model.views[output.view].features.contains(output.feature) {
-                        try compare(
-                            batch.columns[column + place].value(row), output, entity, now, answers[output.feature.id]?.value ?? .null, what)
+                    let answers =
+                        entity.map { expect(Point(view: first.view, entity: $0, T: now), now, true, selection.map(\.feature)) } ?? [:]
+                    for (place, output) in selection.enumerated() {
+                        // To a reader that is kept a feature that was retired since is nothing.
+                        let isThere = model.views[output.view].features.contains(output.feature)
+                        let value = isThere ? answers[output.feature.id]?.value ?? .null : .null
+                        try compare(batch.columns[column + place].value(row), output, entity, now, value, what)
                         reads += 1
                     }
                     if withEventTimes {
@@ -297,7 +303,9 @@ extension ScheduleRunner {
             try require(found.values.count == expected.values.count, "\(what): \(found.values.count) values, not \(expected.values.count)")
             for (id, value) in expected.values {
                 let one = found.values.first { $0.name == expected.names[id] }
-                try require(one?.value.isIdentical(to: value) ?? false, "\(what): \(expected.names[id] ?? "") is \(one.map { $0.value.short } ?? "nothing")")
+                try require(
+                    one?.value.isIdentical(to: value) ?? false,
+                    "\(what): \(expected.names[id] ?? "") is \(one.map { $0.value.short } ?? "nothing")")
                 reads += 1
             }
         }
@@ -324,7 +332,9 @@ extension ScheduleRunner {
                 let version = expected[at]
                 at += 1
                 try checkKey(batch, row, kind, version.entity, what)
-                try require(batch.columns[kind.joinKeys.count].value(row) == .timestamp(version.eventTime), "\(what): row \(at) has another event time")
+                try require(
+                    batch.columns[kind.joinKeys.count].value(row) == .timestamp(version.eventTime),
+                    "\(what): row \(at) has another event time")
                 for (place, feature) in features.enumerated() {
                     let value = version.values[feature.id].map { NaiveModel.widened($0, to: feature.type) } ?? .null
                     let output = Output(name: "\(name).\(feature.name)", view: view, feature: feature, isOther: false)
@@ -379,11 +389,13 @@ extension ScheduleRunner {
                     throw Mismatch("\(what): more than \(expected.count) rows; the next is \(batch.columns.map { $0.value(row).short })")
                 }
                 try checkKey(batch, row, kind, expected[at].0, what)
-                try require(batch.columns[kind.joinKeys.count].value(row) == .timestamp(expected[at].1), "\(what): row \(at) has another instant")
+                try require(
+                    batch.columns[kind.joinKeys.count].value(row) == .timestamp(expected[at].1), "\(what): row \(at) has another instant")
                 at += 1
             }
         }
-        try require(at == expected.count, "\(what): \(at) rows, not \(expected.count); the next is \(at < expected.count ? "\(expected[at])" : "")")
+        try require(
+            at == expected.count, "\(what): \(at) rows, not \(expected.count); the next is \(at < expected.count ? "\(expected[at])" : "")")
         try joinToSpine(view, try make(), expected, what)
         cover("entities")
     }

@@ -105,7 +105,8 @@ final class ScheduleRunner {
     private func look() throws { seen = max(seen, try store.lastCommit) }
 
     private func acknowledge(_ commit: Commit) throws {
-        try require(commit.time > seen, "the commit time \(World.tick(commit.time)) is not after \(World.tick(seen)), which was given before")
+        try require(
+            commit.time > seen, "the commit time \(World.tick(commit.time)) is not after \(World.tick(seen)), which was given before")
         commits.append(commit.time)
         try look()
     }
@@ -163,7 +164,8 @@ final class ScheduleRunner {
             }
         }
         return NaiveModel.Input(
-            entity: row.entity, eventTime: World.time(row.event), availability: row.available.map(World.time), kind: row.kind, values: values,
+            entity: row.entity, eventTime: World.time(row.event), availability: row.available.map(World.time), kind: row.kind,
+            values: values,
             names: names)
     }
 
@@ -205,7 +207,8 @@ final class ScheduleRunner {
         }
         let commit = try store.write(batches, idempotencyKey: name)
         if let key, let earlier = keys[key] {
-            try require(commit == Commit(time: earlier, wasRepeated: true), "a repeated write was answered with \(commit), not with \(earlier)")
+            try require(
+                commit == Commit(time: earlier, wasRepeated: true), "a repeated write was answered with \(commit), not with \(earlier)")
             return cover("repeated write")
         }
         try require(!commit.wasRepeated, "a first write was answered as a repeated one")

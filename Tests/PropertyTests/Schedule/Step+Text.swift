@@ -42,7 +42,7 @@ extension Step: CustomStringConvertible {
     private static func lines(_ rows: [RowStep]) -> String {
         rows.map { row in
             let features = row.features.map { draw in
-                "Draw(name: \"\(draw.name)\", seed: \(draw.seed)\(draw.isLarge ? ", isLarge: true" : ""))"
+                ".init(name: \"\(draw.name)\", seed: \(draw.seed)\(draw.isLarge ? ", isLarge: true" : ""))"
             }
             return "        RowStep(view: \(row.view), entity: \(row.entity), event: \(row.event)"
                 + (row.available.map { ", available: \($0)" } ?? "") + (row.kind == .row ? "" : ", kind: .\(row.kind)")

@@ -25,7 +25,8 @@ enum World {
         Kind(
             name: "thing", joinKeys: [JoinKey(name: "code", type: .bytes), JoinKey(name: "side", type: .bool)],
             pool: [
-                [.bytes([]), .bool(true)], [.bytes([0]), .bool(true)], [.bytes([0, 0xFF]), .bool(false)], [.bytes([0, 0xFF]), .bool(true)],
+                [.bytes([]), .bool(true)], [.bytes([0]), .bool(true)], [.bytes([0, 0xFF]), .bool(false)],
+                [.bytes([0, 0xFF]), .bool(true)],
                 [.bytes([1, 2, 3, 4, 5, 6, 7, 8, 9]), .bool(true)], [.bytes([1, 2, 3, 4, 5, 6, 7, 8, 10]), .bool(true)],
                 [.bytes([0xFF]), .bool(false)],
             ]),
@@ -72,7 +73,9 @@ enum World {
     static func value(_ type: FeatureType, seed: UInt64, isLarge: Bool = false) -> Value {
         if seed == 0 { return .null }
         var random = SplitMix(seed)
-        if isLarge, case .scalar(.bytes) = type { return .bytes([UInt8](repeating: UInt8(truncatingIfNeeded: random.next()), count: 700_000)) }
+        if isLarge, case .scalar(.bytes) = type {
+            return .bytes([UInt8](repeating: UInt8(truncatingIfNeeded: random.next()), count: 700_000))
+        }
         switch type {
         case .scalar(let scalar): return value(scalar, &random)
         case .vector(let dimension): return .vector((0..<dimension).map { _ in float(&random) })
@@ -102,7 +105,8 @@ enum World {
             case 2: return .float64(Double(bitPattern: random.next()))
             default: return .float64(Double(random.below(1_000_000)) / 8)
             }
-        case .string: return .string(String((0..<random.below(9)).map { _ in random.pick(["\0", "a", "b", "\u{301}", "e", "𝄞", "z"]) }.joined()))
+        case .string:
+            return .string(String((0..<random.below(9)).map { _ in random.pick(["\0", "a", "b", "\u{301}", "e", "𝄞", "z"]) }.joined()))
         case .bytes: return .bytes((0..<random.below(9)).map { _ in random.pick([0, 0xFF, 1, UInt8(random.below(256))]) })
         case .timestamp: return .timestamp(Timestamp(microseconds: Int64(truncatingIfNeeded: random.next())))
         }
