@@ -59,7 +59,7 @@ let package = Package(
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
-        tests("FaultTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),
+        tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
