@@ -129,18 +129,14 @@ import WhenceEngine
             expectCorruption(file, view: "numbers", "retain") { () throws(WhenceError) in
                 _ = try store.retain("numbers", horizon: CorruptionTests.end)
             }
-            withKnownIssue("compaction has no way to report an error yet") {
-                expectCorruption(file, view: "numbers", "compact") { () throws(WhenceError) in try store.compact("numbers") }
-            }
+            expectCorruption(file, view: "numbers", "compact") { () throws(WhenceError) in try store.compact("numbers") }
             try expectTextsServed(store)
         }
         do {
             let store = try open()
-            // Its rows are in a block that can be read, but the bytes are not gone as long as the file cannot be rewritten.
-            withKnownIssue("erasure does not see that its compaction failed") {
-                expectCorruption(file, view: nil, "erase") { () throws(WhenceError) in
-                    _ = try store.erase("account", try EntityKey([.int64(59)]))
-                }
+            // The rows of this entity are in a block that can be read, but their bytes stay as long as the file cannot be rewritten.
+            expectCorruption(file, view: nil, "erase") { () throws(WhenceError) in
+                _ = try store.erase("account", try EntityKey([.int64(59)]))
             }
         }
     }

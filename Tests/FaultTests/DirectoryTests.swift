@@ -36,7 +36,8 @@ import WhenceEngine
         }
     }
 
-    @Test("on a file system that is mounted read-only", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    @Test(
+        "on a file system that is mounted read-only", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
     func readOnly() throws {
         let disk = try MountedDirectory(megabytes: 16)
         let path = disk.path + "/store"
@@ -70,7 +71,8 @@ import WhenceEngine
             for part in 0..<12_000 {
                 let label = Value.string(String(repeating: "x", count: 200))
                 let time = KillWorkload.instant(1500).advanced(by: .microseconds(part))
-                try backfill.rows().append(try EntityKey([.int64(Int64(part % 7) + 1000)]), at: time, ["batch": .int64(rows.code), "label": label])
+                try backfill.rows().append(
+                    try EntityKey([.int64(Int64(part % 7) + 1000)]), at: time, ["batch": .int64(rows.code), "label": label])
             }
             #expect(try !FileManager.default.contentsOfDirectory(atPath: path + "/tmp").isEmpty)
             let error = failure(path)

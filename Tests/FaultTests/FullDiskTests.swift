@@ -24,31 +24,36 @@ import WhenceEngine
         return path
     }
 
-    /// What is in the store is `acknowledged` and, whole or not at all, `pending`; then that one is written again, and more after it.
-    private func expectWhole(_ path: String, _ acknowledged: [BatchID: Timestamp], pending: BatchID) throws {
+    /// What is in the store is `acknowledged` and, whole or not at all, the two that failed; then those are written again, and more.
+    private func expectWhole(_ path: String, _ acknowledged: [BatchID: Timestamp]) throws {
         let store = try Store(at: path, options: KillWorkload.options())
         var expected = acknowledged
         let stored = try StoredBatches(store, workload)
-        expected[pending] = stored.commits[pending]
+        let failed = [id(acknowledged.count), id(acknowledged.count + 1)]
+        for batch in failed { expected[batch] = stored.commits[batch] }
         #expect(stored.commits == expected, "WHENCE_SEED=\(workload.seed)")
-        let commit = try workload.write(pending, to: store)
-        #expect(commit.wasRepeated == (expected[pending] != nil))
-        expected[pending] = commit.time
-        for number in pending.number + 1...pending.number + 3 { expected[id(number)] = try workload.write(id(number), to: store).time }
+        for batch in failed + [id(acknowledged.count + 2), id(acknowledged.count + 3)] {
+            let commit = try workload.write(batch, to: store)
+            #expect(commit.wasRepeated == (expected[batch] != nil))
+            expected[batch] = commit.time
+        }
         try store.compact("numbers")
         #expect(try StoredBatches(store, workload).commits == expected, "WHENCE_SEED=\(workload.seed)")
     }
 
-    /// Writes until it fails.
-    private func fill(_ store: Store, from first: Int = 0, _ acknowledged: inout [BatchID: Timestamp]) -> (pending: BatchID, error: WhenceError?) {
-        for number in first..<20_000 {
-            do throws(WhenceError) {
-                acknowledged[id(number)] = try workload.write(id(number), to: store).time
-            } catch {
-                return (id(number), error)
-            }
-        }
-        return (id(20_000), nil)
+    /// Lets a writer in another process write until the disk is full: RocksDB may well end a process over that.
+    private func fill(_ path: String, log: String, mode: String = "fill", fileBytes: Int = 0) throws -> [BatchID: Timestamp] {
+        let writer = try WriterProcess([mode, path, String(workload.seed), String(fileBytes)], log: log)
+        let code = writer.waitUntilExit()
+        let said = try writer.lines()
+        try #require(code == 0, "WHENCE_SEED=\(workload.seed): the writer ended with \(code) after '\(said.last ?? "")'")
+        let acknowledged = try writer.acknowledgements()
+        #expect(acknowledged.count > 3)
+        let errors = said.filter { $0.hasPrefix("error") }
+        #expect(errors.count == 2, "the write that failed was told, and the next one")
+        #expect(errors.allSatisfy { $0.hasPrefix("error diskFull free some space") }, "WHENCE_SEED=\(workload.seed): \(errors)")
+        #expect(said.last == "whole \(acknowledged.count)", "WHENCE_SEED=\(workload.seed): what was acknowledged can still be read")
+        return Dictionary(uniqueKeysWithValues: acknowledged.map { ($0.batch, $0.commit) })
     }
 
     @Test("writes until it is full", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
@@ -56,23 +61,20 @@ import WhenceEngine
         let disk = try MountedDirectory(megabytes: 16)
         let ballast = try ballast(disk, megabytes: 10)
         let path = disk.path + "/store"
-        var acknowledged: [BatchID: Timestamp] = [:]
-        var pending = id(0)
-        do {
-            let store = try Store(at: path, options: KillWorkload.options())
-            try store.define(KillWorkload.yaml)
-            let (failed, error) = fill(store, &acknowledged)
-            pending = failed
-            expectDiskFull(error)
-            #expect(acknowledged.count > 3)
-            // The next one is told the same, and what was acknowledged can still be read.
-            #expect(throws: WhenceError.self) { try workload.write(id(failed.number + 1), to: store) }
-            var known = try StoredBatches(store, workload).commits
-            known[failed] = nil
-            #expect(known == acknowledged, "WHENCE_SEED=\(workload.seed)")
-        }
+        let scratch = try ScratchDirectory()
+        let acknowledged = try fill(path, log: scratch.path("log"))
         try FileManager.default.removeItem(atPath: ballast)
-        try expectWhole(path, acknowledged, pending: pending)
+        try expectWhole(path, acknowledged)
+    }
+
+    @Test("filled to the last byte by something else", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    func crammed() throws {
+        let disk = try MountedDirectory(megabytes: 16)
+        let path = disk.path + "/store"
+        let scratch = try ScratchDirectory()
+        let acknowledged = try fill(path, log: scratch.path("log"), mode: "cram")
+        try FileManager.default.removeItem(atPath: disk.path + "/ballast")
+        try expectWhole(path, acknowledged)
     }
 
     @Test("a backfill until it is full", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
@@ -104,24 +106,16 @@ import WhenceEngine
             #expect(try StoredBatches(store, workload).commits == acknowledged, "WHENCE_SEED=\(workload.seed)")
             try FileManager.default.removeItem(atPath: ballast)
         }
-        try expectWhole(path, acknowledged, pending: id(5))
+        try expectWhole(path, acknowledged)
         let store = try Store(at: path, options: KillWorkload.options())
         let batch = BatchID(round: 1, thread: KillWorkload.backfiller, number: 0)
         let commit = try workload.backfill(batch, to: store)
         #expect(try StoredBatches(store, workload).commits[batch] == commit.time)
     }
 
-    @Test("files that may not grow further, in another process")
-    func limitedFiles() throws {
+    @Test("files that may not grow further") func limitedFiles() throws {
         let scratch = try ScratchDirectory()
         let path = scratch.path("store")
-        let writer = try WriterProcess(["fill", path, String(workload.seed), "300000"], log: scratch.path("log"))
-        #expect(writer.waitUntilExit() == 1)
-        let said = try writer.lines()
-        #expect(said.last?.hasPrefix("error diskFull free some space") == true, "WHENCE_SEED=\(workload.seed): \(said.last ?? "")")
-        let acknowledged = try writer.acknowledgements()
-        #expect(acknowledged.count > 3)
-        try expectWhole(
-            path, Dictionary(uniqueKeysWithValues: acknowledged.map { ($0.batch, $0.commit) }), pending: id(acknowledged.count))
+        try expectWhole(path, try fill(path, log: scratch.path("log"), fileBytes: 300_000))
     }
 }

@@ -5,9 +5,11 @@ import WhenceCore
 import WhenceEngine
 
 // Usage: KillWriter write DIR SEED ROUND   writes until it is killed
-//        KillWriter fill DIR SEED BYTES    writes until a file would pass BYTES
+//        KillWriter fill DIR SEED BYTES    writes until the disk is full, or a file would pass BYTES where these are not 0
+//        KillWriter cram DIR SEED          the same, with the disk filled to the last byte by something else after some batches
 //        KillWriter open DIR               opens the store and says how that went
-// Says on standard output, a line each: `open`, `ack BATCH MICROSECONDS`, `error CODE HINT`.
+// Says on standard output, a line each: `open`, `ack BATCH MICROSECONDS`, `error CODE HINT`; `fill` at its end `whole BATCHES`, what it
+// can still read then.
 
 /// One line, in one call, so that a kill leaves it whole or away.
 func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
@@ -25,10 +27,13 @@ alarm(120)
 do throws(WhenceError) {
     switch arguments[1] {
     case "write": try Writing(try opened(), KillWorkload(seed: seed), round: number).run()
+    case "cram": try fill(try opened(), KillWorkload(seed: seed), cramAfter: 5)
     case "fill":
-        signal(SIGXFSZ, SIG_IGN)
-        var limit = rlimit(rlim_cur: rlim_t(number), rlim_max: rlim_t(number))
-        unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        if number > 0 {
+            signal(SIGXFSZ, SIG_IGN)
+            var limit = rlimit(rlim_cur: rlim_t(number), rlim_max: rlim_t(number))
+            unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        }
         try fill(try opened(), KillWorkload(seed: seed))
     default: _ = try opened()
     }
@@ -44,10 +49,36 @@ func opened() throws(WhenceError) -> Store {
     return store
 }
 
-func fill(_ store: Store, _ workload: KillWorkload) throws(WhenceError) {
-    for number in 0..<100_000 {
+/// Fills the file system of the store with one file beside it.
+func cram() {
+    let file = open(directory + "/../ballast", O_CREAT | O_WRONLY, 0o600)
+    for size in [1 << 20, 4096, 1] {
+        let bytes = [UInt8](repeating: 0, count: size)
+        while unsafe write(file, bytes, size) > 0 {}
+    }
+    close(file)
+}
+
+func fill(_ store: Store, _ workload: KillWorkload, cramAfter: Int = .max) throws(WhenceError) {
+    var failure: WhenceError?
+    var number = 0
+    // The write that fails is told, and so is the next one.
+    while number < 20_000 {
         let id = BatchID(round: 0, thread: 1, number: number)
-        let commit = try workload.write(id, to: store)
-        say("ack \(id.code) \(commit.time.microseconds)")
+        if number == cramAfter { cram() }
+        number += 1
+        do throws(WhenceError) {
+            let commit = try workload.write(id, to: store)
+            say("ack \(id.code) \(commit.time.microseconds)")
+        } catch {
+            report(error)
+            if failure != nil { break }
+            failure = error
+        }
+    }
+    do {
+        say("whole \(try StoredBatches(store, workload).commits.count)")
+    } catch {
+        say("torn \(error)")
     }
 }

@@ -1,24 +1,23 @@
-import StoreFixtures
 import WhenceCore
 import WhenceEngine
 
 /// The batches that a store holds, put together again from the versions of every entity.
-struct StoredBatches {
+public struct StoredBatches {
     typealias Row = KillWorkload.Row
 
     /// What a store holds that it must not.
-    struct Fault: Error, CustomStringConvertible {
-        let description: String
+    public struct Fault: Error, CustomStringConvertible {
+        public let description: String
         init(_ text: String) { description = text }
     }
 
     /// The commit time of each.
-    private(set) var commits: [BatchID: Timestamp] = [:]
+    public private(set) var commits: [BatchID: Timestamp] = [:]
 
     /// Throws where a batch is there in part, twice, or with other rows than were written.
     ///
     /// Retention removes rows of `aged`, so that view is left out here.
-    init(_ store: Store, _ workload: KillWorkload) throws {
+    public init(_ store: Store, _ workload: KillWorkload) throws {
         var rows: [Timestamp: Set<Row>] = [:]
         for view in ["numbers", "texts"] {
             for entity in KillWorkload.entities {
