@@ -52,7 +52,7 @@ let package = Package(
         .executableTarget(
             name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"], path: "Tests/Fixtures/KillWriter",
             swiftSettings: house),
-        tests("RocksDBTests", ["RocksDB", "CRocksDBExtras", "StoreFixtures"]),
+        tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),

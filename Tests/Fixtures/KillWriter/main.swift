@@ -51,7 +51,7 @@ func opened() throws(WhenceError) -> Store {
 
 /// Fills the file system of the store with one file beside it.
 func cram() {
-    let file = open(directory + "/../ballast", O_CREAT | O_WRONLY, 0o600)
+    let file = unsafe open(directory + "/../ballast", O_CREAT | O_WRONLY, 0o600)
     for size in [1 << 20, 4096, 1] {
         let bytes = [UInt8](repeating: 0, count: size)
         while unsafe write(file, bytes, size) > 0 {}
