@@ -139,7 +139,7 @@ def run(work):
             line("join_sparse_vs_duckdb_table", whence, min(best["duckdb_table"], best["duckdb_table_plain"]))
     connection.close()
 
-    for result in figures("figures", store) + figures("uncached", store):
+    for result in figures("figures", store) + figures("scan", store) + figures("uncached", store):
         print(f"{result['name']} {result['value']:.3f} {result['unit']}")
     write = figures("write", f"{work}/written")[0]
     print(f"{write['name']} {write['value']:.1f} {write['unit']}")

@@ -65,7 +65,8 @@ public struct DatabaseOptions: Sendable, Equatable {
         unsafe rocksdb_options_set_max_write_buffer_number(options, Int32(family.maxWriteBuffers))
         unsafe rocksdb_options_set_compression(options, family.compression.rawValue)
         unsafe rocksdb_options_set_bottommost_compression(options, family.bottommostCompression.rawValue)
-        unsafe rocksdb_options_set_bottommost_compression_options(options, -14, family.bottommostZstdLevel, 0, family.bottommostDictionaryBytes, 1)
+        unsafe rocksdb_options_set_bottommost_compression_options(
+            options, -14, family.bottommostZstdLevel, 0, family.bottommostDictionaryBytes, 1)
         unsafe rocksdb_options_set_bottommost_compression_options_zstd_max_train_bytes(options, family.bottommostTrainingBytes, 1)
         unsafe rocksdb_options_set_level_compaction_dynamic_level_bytes(options, family.dynamicLevelBytes ? 1 : 0)
         unsafe rocksdb_options_set_target_file_size_base(options, family.targetFileBytes)

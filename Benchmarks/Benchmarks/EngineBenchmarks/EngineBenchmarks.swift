@@ -52,7 +52,7 @@ let benchmarks: @Sendable () -> Void = {
 
     Benchmark("as-of walk of a sorted spine of 1 M rows, one core", configuration: .init(maxIterations: 5)) { benchmark in
         let store = try loaded()
-        let spine = try history.spine(rows: 1_000_000)
+        let spine = try history.sortedSpine(rows: 1_000_000)
         benchmark.startMeasurement()
         var join = try store.join(
             JoinRequest(service: store.catalog.resolve(service: "all"), memoryBytes: 1 << 30, threads: 1), spine: RowsSpine([spine]))

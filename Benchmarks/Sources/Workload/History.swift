@@ -48,7 +48,8 @@ public struct History: Sendable {
         services: [FeatureService(name: "all", selections: [FeatureSelection(view: "activity", prefix: "")])])
 
     /// Appends one row of the history.
-    @inline(__always) public static func append(_ entity: Int, _ version: Int, to batch: RowBatch, _ key: inout [UInt8]) throws(WhenceError) {
+    @inline(__always) public static func append(_ entity: Int, _ version: Int, to batch: RowBatch, _ key: inout [UInt8]) throws(WhenceError)
+    {
         key.removeAll(keepingCapacity: true)
         EntityKey.append(Int64(entity), to: &key)
         try batch.append(encoded: key.span.bytes, at: eventTime(entity, version)) { encoder in
@@ -74,9 +75,25 @@ public struct History: Sendable {
             let a = History.mix(seed << 40 | UInt64(row) << 1)
             let b = History.mix(seed << 40 | UInt64(row) << 1 | 1)
             users.append(fixed: Int64(a % UInt64(entities)))
-            times.append(fixed: History.start + Int64(b % UInt64((versions + 1))) * History.step + Int64(b >> 32 & 0xFFFF_FFFF) % History.step)
+            times.append(
+                fixed: History.start + Int64(b % UInt64((versions + 1))) * History.step + Int64(b >> 32 & 0xFFFF_FFFF) % History.step)
         }
         return ColumnBatch(names: ["user_id", "event_time"], columns: [try users.finish(), try times.finish()], count: rows)
+    }
+
+    /// The same rows as `spine`, sorted by entity and time.
+    public func sortedSpine(rows: Int) throws(WhenceError) -> ColumnBatch {
+        let random = try spine(rows: rows)
+        let order = (0..<rows).map { row in
+            (user: random.columns[0].load(row, as: Int64.self), time: random.columns[1].load(row, as: Int64.self))
+        }.sorted { $0 < $1 }
+        let users = ColumnBuilder(.int64)
+        let times = ColumnBuilder(.timestamp)
+        for (user, time) in order {
+            users.append(fixed: user)
+            times.append(fixed: time)
+        }
+        return ColumnBatch(names: random.names, columns: [try users.finish(), try times.finish()], count: rows)
     }
 
     /// Opens the store at `path` with the definitions applied.

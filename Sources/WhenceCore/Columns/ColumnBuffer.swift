@@ -43,7 +43,9 @@ import Foundation
             let page = 2 << 20
             let first = (Int(bitPattern: memory) + page - 1) & ~(page - 1)
             let last = (Int(bitPattern: memory) + byteCount) & ~(page - 1)
-            if last > first, let start = unsafe UnsafeMutableRawPointer(bitPattern: first) { unsafe madvise(start, last - first, MADV_HUGEPAGE) }
+            if last > first, let start = unsafe UnsafeMutableRawPointer(bitPattern: first) {
+                unsafe madvise(start, last - first, MADV_HUGEPAGE)
+            }
         }
         return unsafe memory
     }

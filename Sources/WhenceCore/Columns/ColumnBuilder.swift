@@ -8,15 +8,17 @@ import Synchronization
 @safe public final class ColumnBuilder: @unchecked Sendable {
     public let type: FeatureType
     /// Rows so far.
-    @inlinable public var count: Int { rowCount }
-    @usableFromInline var rowCount: Int
+    @inlinable public var count: Int { unsafe rowCount }
+    // Every method reads or writes these once and calls nothing meanwhile, so a check of each access would find nothing; it would
+    // take a tenth of a scan.
+    @exclusivity(unchecked) @usableFromInline var rowCount: Int
     /// Bytes that a row takes here: the value itself, or where its bytes are and how many.
     @usableFromInline let stride: Int
     @usableFromInline let isVariable: Bool
-    @usableFromInline var capacity: Int
-    @usableFromInline var values: UnsafeMutableRawPointer
+    @exclusivity(unchecked) @usableFromInline var capacity: Int
+    @exclusivity(unchecked) @usableFromInline var values: UnsafeMutableRawPointer
     /// One byte a row: 1 where there is a value.
-    @usableFromInline var valid: UnsafeMutablePointer<UInt8>
+    @exclusivity(unchecked) @usableFromInline var valid: UnsafeMutablePointer<UInt8>
     private let ownArena = ByteArena()
     /// Behind a lock, because the threads that fill rows may each bring theirs when they start.
     private let arenas = Mutex<[ByteArena]>([])
@@ -35,10 +37,10 @@ import Synchronization
     /// A builder of `count` rows, all without a value until they are set; more can be appended.
     public init(_ type: FeatureType, count: Int = 0) {
         self.type = type
-        rowCount = count
+        unsafe rowCount = count
         isVariable = type.width == nil
         stride = type.width ?? MemoryLayout<Slot>.stride
-        capacity = max(16, count)
+        unsafe capacity = max(16, count)
         unsafe values = ColumnBuffer.allocate(capacity * stride)
         unsafe valid = ColumnBuffer.allocate(capacity).assumingMemoryBound(to: UInt8.self)
     }
@@ -54,7 +56,7 @@ import Synchronization
     // MARK: Row by row
 
     @usableFromInline func grow() {
-        let larger = capacity * 2
+        let larger = unsafe capacity * 2
         let newValues = unsafe ColumnBuffer.allocate(larger * stride)
         unsafe newValues.copyMemory(from: values, byteCount: count * stride)
         let newValid = unsafe ColumnBuffer.allocate(larger)
@@ -63,28 +65,28 @@ import Synchronization
         unsafe free(valid)
         unsafe values = newValues
         unsafe valid = newValid.assumingMemoryBound(to: UInt8.self)
-        capacity = larger
+        unsafe capacity = larger
     }
 
     /// Appends a row without a value.
     @inlinable public func appendNull() {
-        if count == capacity { grow() }
-        rowCount += 1
+        if unsafe count == capacity { grow() }
+        unsafe rowCount += 1
     }
 
     /// Appends a value of a fixed width.
     @inlinable public func append<T: BitwiseCopyable>(fixed value: T) {
         precondition(MemoryLayout<T>.size == stride && !isVariable)
-        if count == capacity { grow() }
+        if unsafe count == capacity { grow() }
         unsafe values.storeBytes(of: value, toByteOffset: count * stride, as: T.self)
         unsafe valid[count] = 1
-        rowCount += 1
+        unsafe rowCount += 1
     }
 
     /// Appends a value in the row's own form (`Formats/rows.md`).
     public func append(raw bytes: RawSpan) {
-        if count == capacity { grow() }
-        rowCount += 1
+        if unsafe count == capacity { grow() }
+        unsafe rowCount += 1
         set(count - 1, raw: bytes, arena: ownArena)
     }
 
@@ -102,7 +104,7 @@ import Synchronization
     public func removeAll() {
         unsafe memset(values, 0, count * stride)
         unsafe memset(valid, 0, count)
-        rowCount = 0
+        unsafe rowCount = 0
         ownArena.removeAll()
         arenas.withLock { $0.removeAll() }
     }
@@ -112,7 +114,7 @@ import Synchronization
         precondition(count >= 0 && count <= self.count)
         unsafe memset(values + count * stride, 0, (self.count - count) * stride)
         unsafe memset(valid + count, 0, self.count - count)
-        rowCount = count
+        unsafe rowCount = count
     }
 
     // MARK: In any order
@@ -194,8 +196,8 @@ import Synchronization
             unsafe values = ColumnBuffer.allocate(16 * stride)
             unsafe free(valid)
             unsafe valid = ColumnBuffer.allocate(16).assumingMemoryBound(to: UInt8.self)
-            capacity = 16
-            rowCount = 0
+            unsafe capacity = 16
+            unsafe rowCount = 0
         }
         removeAll()
         return column

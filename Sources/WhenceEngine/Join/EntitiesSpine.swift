@@ -60,7 +60,7 @@ public struct EntitiesSpine: Spine {
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
-        let keys = EntityColumns(view.stored.entity)
+        var keys = EntityColumns(view.stored.entity)
         let times = ColumnBuilder(.timestamp)
         while times.count < maxRows, try nextEntity() {
             let entity = place.entity

@@ -47,7 +47,9 @@ final class LatestCache: Sendable {
         }
 
         /// Hands the versions to `sink`, as the walk that made the entry did, leaving out what is older than `ttlMicros` at T.
-        @inline(__always) func replay<Sink: VersionSink & ~Copyable>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink) throws(WhenceError) {
+        @inline(__always) func replay<Sink: VersionSink & ~Copyable>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink)
+            throws(WhenceError)
+        {
             let bytes = bytes
             for version in versions {
                 if T.microseconds &- version.eventTime.microseconds > ttlMicros { return }

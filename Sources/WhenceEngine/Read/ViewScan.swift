@@ -40,7 +40,7 @@ public struct ViewScan: Spine {
     private let request: ScanRequest
     private let visibility: Visibility
     private let projection: RowProjection
-    private let cursor: ScanCursor
+    private let place: ScanPlace
 
     init(_ store: Store, _ request: ScanRequest) throws(WhenceError) {
         let view = try store.view(request.view)
@@ -55,11 +55,13 @@ public struct ViewScan: Spine {
             view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
             + [SpineColumn(name: request.eventTimeColumn, type: .timestamp)]
             + zip(names, targets).map { SpineColumn(name: $0, type: $1.type) }
-        cursor = ScanCursor(store.database.makeCursor(view.family, at: store.database.makeSnapshot(), fillCache: false))
+        place = ScanPlace(ScanCursor(store.database.makeCursor(view.family, at: store.database.makeSnapshot(), fillCache: false)))
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
-        let keys = EntityColumns(view.stored.entity)
+        // An error ends the scan: the cursor is not put back.
+        guard var cursor = place.cursor.take() else { return nil }
+        var keys = EntityColumns(view.stored.entity)
         let times = ColumnBuilder(.timestamp)
         let output = ProjectedColumns(projection, count: maxRows)
         var sink = DecodingSink(RowDecoder(projection, into: output))
@@ -76,104 +78,10 @@ public struct ViewScan: Spine {
             guard isThere else { break }
             row += 1
         }
+        place.cursor = consume cursor
         guard row > 0 else { return nil }
         let built = try keys.finish() + [times.finish()] + output.finish(rows: row)
         return ColumnBatch(names: columns.map(\.name), columns: built, count: row)
-    }
-}
-
-/// The place of a scan; a class, so that a spine, which is copied, has one place.
-private final class ScanCursor {
-    private var cursor: Cursor
-    private var entity: [UInt8] = []
-    /// At this event time of the current entity it is settled what counts.
-    private var settled: Timestamp?
-    private var isBegun = false
-
-    init(_ cursor: consuming Cursor) { self.cursor = cursor }
-
-    /// Moves to the next version that counts and hands it to `body`. False at the end.
-    @inline(__always) func nextVersion(
-        from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String,
-        _ body: (RawSpan, Bool, Timestamp, RowHeader, RawSpan, Timestamp) throws(WhenceError) -> Void
-    ) throws(WhenceError) -> Bool {
-        if !isBegun {
-            isBegun = true
-            cursor.seekToFirst()
-        }
-        return try advance(&cursor, from: from, to: to, visibility, place: place, body)
-    }
-
-    @inline(__always) private func advance(
-        _ cursor: inout Cursor, from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String,
-        _ body: (RawSpan, Bool, Timestamp, RowHeader, RawSpan, Timestamp) throws(WhenceError) -> Void
-    ) throws(WhenceError) -> Bool {
-        var isNew = false
-        while cursor.isValid {
-            var isFound = false
-            do {
-                let key = cursor.key
-                guard key.byteCount > VersionKey.timesBytes else { throw RowHeader.damagedKey(place) }
-                let span = key.extracting(0..<(key.byteCount - VersionKey.timesBytes))
-                if !isCurrent(span) {
-                    entity.removeAll(keepingCapacity: true)
-                    unsafe span.withUnsafeBytes { unsafe entity.append(contentsOf: $0) }
-                    settled = nil
-                    isNew = true
-                }
-                let eventTime = VersionKey.eventTime(key)
-                let commit = VersionKey.commitTime(key)
-                if eventTime >= from && eventTime < to && settled != eventTime && visibility.isKnown(commit) {
-                    settled = eventTime
-                    let version = cursor.value
-                    let header = try RowHeader(version)
-                    if header.kind == .row {
-                        isFound = true
-                        try body(span, isNew, eventTime, header, version, commit)
-                    }
-                }
-            }
-            cursor.next()
-            if isFound { return true }
-        }
-        try storage(at: "view '\(place)'") { () throws(RocksDBError) in try cursor.check() }
-        return false
-    }
-
-    @inline(__always) private func isCurrent(_ span: RawSpan) -> Bool {
-        guard span.byteCount == entity.count else { return false }
-        let entity = entity
-        return unsafe span.starts(with: entity.span.bytes)
-    }
-}
-
-/// The columns of an entity's join keys, filled from encoded keys.
-final class EntityColumns {
-    private let builders: [ColumnBuilder]
-    private var values: [KeyValue] = []
-
-    init(_ entity: Entity) { builders = entity.joinKeys.map { ColumnBuilder($0.type.columnType) } }
-
-    /// Appends the join keys of one row.
-    ///
-    /// - Parameter isSame: the caller knows that it is the entity of the row before.
-    func append(_ entity: RawSpan, isSame: Bool) throws(WhenceError) {
-        if !isSame || values.isEmpty { values = try EntityKey.values(of: entity) }
-        guard values.count == builders.count else { throw RowHeader.damagedKey("entity") }
-        for index in builders.indices {
-            switch values[index] {
-            case .int64(let value): builders[index].append(fixed: value)
-            case .string(let text): try builders[index].append(.string(text))
-            case .bytes(let bytes): try builders[index].append(.bytes(bytes))
-            case .bool(let flag): try builders[index].append(.bool(flag))
-            }
-        }
-    }
-
-    func finish() throws(WhenceError) -> [Column] {
-        var columns: [Column] = []
-        for builder in builders { columns.append(try builder.finish()) }
-        return columns
     }
 }
 

@@ -80,7 +80,8 @@ enum StorageOptions {
         // Level compaction (universal mixes old and new data behind ingested files in 7.8), with the last level sized by what is there.
         options.dynamicLevelBytes = true
         options.targetFileBytes = 64 << 20
-        options.maxBytesForLevelBase = 256 << 20
+        // As large as what level 0 holds: young data is rewritten among itself, and not with the whole bottommost level each time.
+        options.maxBytesForLevelBase = 64 << 20
         options.level0CompactionTrigger = 4
         return options
     }

@@ -151,6 +151,7 @@ final class Committer: Sendable {
         var batch = WriteBatch()
         var time = lastCommit
         var repeated: [String: Timestamp] = [:]
+        var toWrite: [String: [(buffer: VersionBuffer, view: OpenView)]] = [:]
         var written: [(waiter: Waiter, commit: Commit, parts: Parts?)] = []
         for waiter in group {
             guard case .batch(let parts, let key) = waiter.work else { continue }
@@ -165,7 +166,8 @@ final class Committer: Sendable {
             }
             time = nextTime(after: time)
             for index in parts.parts.indices {
-                parts.parts[index].buffer.put(into: &batch, commit: time, family: parts.parts[index].view.family)
+                parts.parts[index].buffer.setCommit(time)
+                toWrite[parts.parts[index].view.family.name, default: []].append(parts.parts[index])
             }
             if let key {
                 repeated[key] = time
@@ -173,6 +175,7 @@ final class Committer: Sendable {
             }
             written.append((waiter, Commit(time: time), parts))
         }
+        for buffers in toWrite.values { VersionBuffer.put(buffers.map(\.buffer), into: &batch, family: buffers[0].view.family) }
         batch.put(Records.lastCommit, Records.bytes(time), in: records)
         do {
             try storage(at: "commit") { () throws(RocksDBError) in try database.write(batch, sync: isSynced) }

@@ -24,7 +24,9 @@ struct SortedFileWriter: ~Copyable {
             finished.append(path)
         }
         self.key.removeAll(keepingCapacity: true)
-        unsafe versionKey.extracting(0..<(versionKey.byteCount - VersionKey.timesBytes)).withUnsafeBytes { unsafe self.key.append(contentsOf: $0) }
+        unsafe versionKey.extracting(0..<(versionKey.byteCount - VersionKey.timesBytes)).withUnsafeBytes {
+            unsafe self.key.append(contentsOf: $0)
+        }
         VersionKey.appendTimes(event: VersionKey.eventTime(versionKey), commit: commit, to: &self.key)
         let key = key
         do throws(RocksDBError) {

@@ -1,0 +1,58 @@
+# Whence. `make` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Swift files under version control, or, in a tree without one, those that are there.
+swift_files = $$(git ls-files '*.swift' 2>/dev/null || find Sources Tests Package.swift -name '*.swift')
+
+# How long `make soak` searches, and how often it kills.
+SOAK_SECONDS ?= 600
+SOAK_KILLS ?= 200
+# Which suites `make sanitize` runs.
+SANITIZED ?= WhenceCoreTests|WhenceEngineTests
+
+.PHONY: help demo test bench bench-peers bench-scale soak sanitize format docs
+
+help:
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: ## a year of real flights through the command line, every answer checked against pandas
+	@.ci/setup python
+	@.ci/build -c release --product whence
+	@.venv/bin/python Benchmarks/demo/demo.py --whence "$$(swift build -c release --show-bin-path)/whence"
+
+test: ## all tests, and the formatting; warnings are errors
+	@.ci/setup
+	@.ci/build --build-tests
+	@.ci/test --skip-build
+	@swift format lint --strict --parallel $(swift_files)
+
+bench: ## the engine's own benchmarks
+	@.ci/setup
+	@Benchmarks/run bench
+
+bench-peers: ## Whence beside DuckDB and Polars, on the same data
+	@.ci/setup peers
+	@Benchmarks/run peers
+
+bench-scale: ## how the cost of a read grows with the store
+	@.ci/setup
+	@Benchmarks/run scale
+
+soak: ## random schedules and kills for as long as one likes: SOAK_SECONDS=600 SOAK_KILLS=200
+	@.ci/setup
+	@.ci/build --build-tests
+	@WHENCE_SOAK_SECONDS=$(SOAK_SECONDS) WHENCE_SOAK_KILLS=$(SOAK_KILLS) .ci/test --skip-build --filter 'PropertyTests|FaultTests'
+
+sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
+	@.ci/setup
+	@.ci/test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+	@.ci/test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
+
+format: ## format the Swift files in place
+	@swift format format --in-place --parallel $(swift_files)
+
+docs: ## check that every link between the pages leads somewhere
+	@.ci/links

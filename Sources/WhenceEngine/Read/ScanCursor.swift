@@ -1,0 +1,68 @@
+import RocksDB
+import WhenceCore
+
+/// The place of a scan; a class, so that a spine, which is copied, has one place. Whoever works on it takes the cursor out, so
+/// that the work is on a variable of its own, and puts it back.
+final class ScanPlace {
+    var cursor: ScanCursor?
+
+    init(_ cursor: consuming ScanCursor) { self.cursor = consume cursor }
+}
+
+/// Walks over the versions that count, in the order of the store.
+struct ScanCursor: ~Copyable {
+    private var cursor: Cursor
+    private var entity: [UInt8] = []
+    /// At this event time of the current entity it is settled what counts.
+    private var settled: Timestamp?
+    private var isBegun = false
+
+    init(_ cursor: consuming Cursor) { self.cursor = cursor }
+
+    /// Moves to the next version that counts and hands it to `body`. False at the end.
+    @inline(__always) mutating func nextVersion(
+        from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String,
+        _ body: (RawSpan, Bool, Timestamp, RowHeader, RawSpan, Timestamp) throws(WhenceError) -> Void
+    ) throws(WhenceError) -> Bool {
+        if !isBegun {
+            isBegun = true
+            cursor.seekToFirst()
+        }
+        var isNew = false
+        while cursor.isValid {
+            var isFound = false
+            do {
+                let key = cursor.key
+                guard key.byteCount > VersionKey.timesBytes else { throw RowHeader.damagedKey(place) }
+                let span = key.extracting(0..<(key.byteCount - VersionKey.timesBytes))
+                if !isCurrent(span) {
+                    entity.removeAll(keepingCapacity: true)
+                    unsafe span.withUnsafeBytes { unsafe entity.append(contentsOf: $0) }
+                    settled = nil
+                    isNew = true
+                }
+                let eventTime = VersionKey.eventTime(key)
+                let commit = VersionKey.commitTime(key)
+                if eventTime >= from && eventTime < to && settled != eventTime && visibility.isKnown(commit) {
+                    settled = eventTime
+                    let version = cursor.value
+                    let header = try RowHeader(version)
+                    if header.kind == .row {
+                        isFound = true
+                        try body(span, isNew, eventTime, header, version, commit)
+                    }
+                }
+            }
+            cursor.next()
+            if isFound { return true }
+        }
+        try storage(at: "view '\(place)'") { () throws(RocksDBError) in try cursor.check() }
+        return false
+    }
+
+    @inline(__always) private func isCurrent(_ span: RawSpan) -> Bool {
+        guard span.byteCount == entity.count else { return false }
+        let entity = entity
+        return unsafe span.starts(with: entity.span.bytes)
+    }
+}
