@@ -82,6 +82,13 @@ final class Examples {
         return try store.write(batch)
     }
 
+    /// Backfills `trips` with what `fill` appends.
+    @discardableResult func backfill(_ fill: (RowBatch) throws -> Void) throws -> Commit {
+        let backfill = try store.backfill("trips")
+        try fill(try backfill.rows())
+        return try backfill.publish()
+    }
+
     /// What a join gives for a feature of driver `id`.
     func value(
         _ feature: String = "trips.count", _ id: Int64 = 1, at minutes: Int, knownAt: Timestamp? = nil, asServed: Bool = false
