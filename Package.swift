@@ -50,8 +50,8 @@ let package = Package(
             name: "StoreFixtures", dependencies: ["WhenceEngine", "WhenceCatalog", "WhenceCore"], path: "Tests/Fixtures/StoreFixtures",
             swiftSettings: house),
         .executableTarget(
-            name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"], path: "Tests/Fixtures/KillWriter",
-            swiftSettings: house),
+            name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
+            path: "Tests/Fixtures/KillWriter", swiftSettings: house),
         tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),

@@ -49,11 +49,22 @@ final class WriterProcess {
         while process.isRunning, try lines().count < count { usleep(500) }
     }
 
+    /// Waits until `condition` holds, or it has ended.
+    func wait(until condition: () -> Bool) {
+        while process.isRunning, !condition() { usleep(200) }
+    }
+
     /// Ends it the hard way. False where it had ended by itself.
     func killHard() -> Bool {
         let wasRunning = kill(process.processIdentifier, SIGKILL) == 0
         process.waitUntilExit()
         return wasRunning && process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGKILL
+    }
+
+    /// Waits for its end. The signal that ended it, or nil where it ended by itself.
+    func waitForSignal() -> Int32? {
+        process.waitUntilExit()
+        return process.terminationReason == .uncaughtSignal ? process.terminationStatus : nil
     }
 
     /// Waits for its end.
