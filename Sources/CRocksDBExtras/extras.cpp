@@ -1,11 +1,27 @@
 #include "CRocksDBExtras.h"
 
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/iterator.h>
 
+#include <cstdio>
 #include <cstring>
+#include <ctime>
+#include <memory>
+#include <mutex>
+#include <string>
 
-// c.h hands out its iterators as a struct around one pointer (db/c.cc of 7.8: `struct rocksdb_iterator_t { Iterator* rep; }`).
-// RocksDBTests/CursorTests drives every function below, so a library with another layout does not pass.
+// c.h hands out its objects as structs around one pointer (db/c.cc of 7.8: `struct rocksdb_iterator_t { Iterator* rep; }`).
+// RocksDBTests drive every function below, so a library with another layout does not pass.
+struct rocksdb_t {
+    rocksdb::DB *rep;
+};
+struct rocksdb_column_family_handle_t {
+    rocksdb::ColumnFamilyHandle *rep;
+};
+struct rocksdb_logger_t {
+    std::shared_ptr<rocksdb::Logger> rep;
+};
 struct rocksdb_iterator_t {
     rocksdb::Iterator *rep;
 };
@@ -68,3 +84,70 @@ extern "C" bool extras_iterator_advance(
 }
 
 extern "C" bool extras_iterator_refresh(rocksdb_iterator_t *iterator) { return iterator->rep->Refresh().ok(); }
+
+extern "C" char *extras_compact_range(
+    rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *first, size_t first_length, const char *last,
+    size_t last_length) {
+    rocksdb::CompactRangeOptions options;
+    // Ingested files may be there already, uncompacted and with deleted keys in them. `change_level` stays off: with it
+    // RocksDB 7.8 races an ingestion and may put old data on top.
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    const rocksdb::Slice begin(first, first_length);
+    const rocksdb::Slice end(last, last_length);
+    const rocksdb::Status status =
+        database->rep->CompactRange(options, family->rep, first ? &begin : nullptr, last ? &end : nullptr);
+    return status.ok() ? nullptr : strdup(status.ToString().c_str());
+}
+
+namespace {
+
+class LossyLogger : public rocksdb::Logger {
+  public:
+    LossyLogger(std::string path, size_t max_bytes) : path_(std::move(path)), max_bytes_(max_bytes) { Begin(); }
+
+    ~LossyLogger() override {
+        if (file_ != nullptr) fclose(file_);
+    }
+
+    using rocksdb::Logger::Logv;
+    void Logv(const char *format, va_list arguments) override {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (file_ == nullptr) return;
+        timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        char stamp[40];
+        const size_t length = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
+        snprintf(stamp + length, sizeof stamp - length, ".%06ldZ ", now.tv_nsec / 1000);
+        fputs(stamp, file_);
+        vfprintf(file_, format, arguments);
+        fputc('\n', file_);
+        fflush(file_);
+        const long size = ftell(file_);
+        if (size < 0 || static_cast<size_t>(size) >= max_bytes_) Begin();
+    }
+
+  protected:
+    rocksdb::Status CloseImpl() override { return rocksdb::Status::OK(); }
+
+  private:
+    void Begin() {
+        if (file_ != nullptr) fclose(file_);
+        rename(path_.c_str(), (path_ + ".old").c_str());
+        file_ = fopen(path_.c_str(), "we");
+    }
+
+    std::mutex mutex_;
+    const std::string path_;
+    const size_t max_bytes_;
+    FILE *file_ = nullptr;
+};
+
+}  // namespace
+
+extern "C" rocksdb_logger_t *extras_logger_create(const char *path, size_t max_bytes) {
+    return new rocksdb_logger_t{std::make_shared<LossyLogger>(path, max_bytes)};
+}
+
+extern "C" void extras_logger_destroy(rocksdb_logger_t *logger) { delete logger; }

@@ -1,4 +1,5 @@
 import CRocksDB
+import CRocksDBExtras
 import Foundation
 import Synchronization
 
@@ -35,6 +36,12 @@ import Synchronization
         }
         let native = names.map { unsafe NativeOptions(options, familyOptions($0), cache: cache) }
         let general = unsafe NativeOptions(options, ColumnFamilyOptions(), cache: cache)
+        // Into RocksDB's own place. RocksDB holds on to the log for as long as it needs it.
+        let infoLog = options.readOnly ? nil : unsafe extras_logger_create(path + "/LOG", options.infoLogBytes)
+        defer { if let infoLog = unsafe infoLog { unsafe extras_logger_destroy(infoLog) } }
+        if let infoLog = unsafe infoLog {
+            for options in native + [general] { unsafe rocksdb_options_set_info_log(options.options, infoLog) }
+        }
         let cNames = CStrings(names)
         var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
         let nativeOptions = unsafe native.map { unsafe Optional($0.options) }
@@ -146,25 +153,21 @@ import Synchronization
         unsafe try call { unsafe rocksdb_flush_cf(handle, options, family.handle, $0) }
     }
 
-    /// Compacts all of `family` down to its bottommost level and rewrites that, so that deleted bytes are gone.
-    ///
-    /// `change_level` is never set: with it RocksDB 7.8 races an ingestion and may put old data on top.
+    /// Compacts `family` down to its bottommost level and rewrites that, so that deleted bytes are gone.
     ///
     /// - Parameter range: the first and the last key that matter; nil for all.
-    public func compact(_ family: ColumnFamily, _ range: ClosedRange<Key>? = nil) {
-        let options = unsafe rocksdb_compactoptions_create()
-        defer { unsafe rocksdb_compactoptions_destroy(options) }
-        // 2: kForce. Ingested files may be there already, uncompacted and with deleted keys in them.
-        unsafe rocksdb_compactoptions_set_bottommost_level_compaction(options, 2)
-        guard let range else {
-            unsafe rocksdb_compact_range_cf_opt(handle, family.handle, options, nil, 0, nil, 0)
-            return
-        }
-        unsafe range.lowerBound.bytes.withUnsafeBytes { first in
-            unsafe range.upperBound.bytes.withUnsafeBytes { last in
-                unsafe rocksdb_compact_range_cf_opt(
-                    handle, family.handle, options, first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
-                    last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
+    public func compact(_ family: ColumnFamily, _ range: ClosedRange<Key>? = nil) throws(RocksDBError) {
+        unsafe try call { error in
+            guard let range else {
+                unsafe error.pointee = extras_compact_range(handle, family.handle, nil, 0, nil, 0)
+                return
+            }
+            unsafe range.lowerBound.bytes.withUnsafeBytes { first in
+                unsafe range.upperBound.bytes.withUnsafeBytes { last in
+                    unsafe error.pointee = extras_compact_range(
+                        handle, family.handle, first.baseAddress?.assumingMemoryBound(to: CChar.self), first.count,
+                        last.baseAddress?.assumingMemoryBound(to: CChar.self), last.count)
+                }
             }
         }
     }

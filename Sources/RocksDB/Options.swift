@@ -7,6 +7,14 @@ public enum Compression: Int32, Sendable {
     case zstd = 7
 }
 
+/// What opening a database does with damage in its write-ahead log.
+public enum LogRecovery: Int32, Sendable {
+    /// A record that was cut short at the end of the log was never acknowledged and is left out; any other damage is an error.
+    case toleratesTornEnd = 0
+    /// Everything up to the first damage is taken, and what follows it is lost.
+    case upToDamage = 2
+}
+
 /// The options of one column family that Whence sets; every other is RocksDB's default. Which values, and why, is
 /// decided by the caller.
 public struct ColumnFamilyOptions: Sendable, Equatable {
@@ -38,8 +46,8 @@ public struct DatabaseOptions: Sendable, Equatable {
     public var maxTotalWALBytes: UInt64 = 256 << 20
     public var allMemtablesBytes = 0
     public var blockCacheBytes = 256 << 20
-    public var infoLogFiles = 4
     public var infoLogBytes = 4 << 20
+    public var logRecovery = LogRecovery.toleratesTornEnd
     public var bytesPerSync: UInt64 = 1 << 20
 
     public init() {}
@@ -58,8 +66,7 @@ public struct DatabaseOptions: Sendable, Equatable {
         unsafe rocksdb_options_set_max_open_files(options, database.maxOpenFiles)
         unsafe rocksdb_options_set_max_total_wal_size(options, database.maxTotalWALBytes)
         unsafe rocksdb_options_set_db_write_buffer_size(options, database.allMemtablesBytes)
-        unsafe rocksdb_options_set_keep_log_file_num(options, database.infoLogFiles)
-        unsafe rocksdb_options_set_max_log_file_size(options, database.infoLogBytes)
+        unsafe rocksdb_options_set_wal_recovery_mode(options, database.logRecovery.rawValue)
         unsafe rocksdb_options_set_bytes_per_sync(options, database.bytesPerSync)
         unsafe rocksdb_options_set_write_buffer_size(options, family.writeBufferBytes)
         unsafe rocksdb_options_set_max_write_buffer_number(options, Int32(family.maxWriteBuffers))

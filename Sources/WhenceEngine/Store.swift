@@ -66,10 +66,7 @@ public final class Store: Sendable {
         state = Mutex(State(catalog: catalog, views: views, backfills: backfills))
         committer = Committer(
             database, records: records, last: try lastCommit.map { bytes throws(WhenceError) in try Records.time(bytes) } ?? .distantPast,
-            notBefore: views.values.map(\.horizon).max() ?? .distantPast, options: options
-        ) { parts, commit in
-            parts.update(cache, commit)
-        }
+            notBefore: views.values.map(\.horizon).max() ?? .distantPast, options: options)
     }
 
     deinit { database.cancelBackgroundWork() }
@@ -143,10 +140,11 @@ public final class Store: Sendable {
         if let idempotencyKey, idempotencyKey.utf8.count > Limits.entityKeyBytes || idempotencyKey.isEmpty {
             throw WhenceError(.invalidArgument, "an idempotency key has 1 to \(Limits.entityKeyBytes) bytes")
         }
+        var earliestRetractions: [String: Timestamp] = [:]
         var merged: [(buffer: VersionBuffer, layout: RowLayout, view: OpenView)] = []
         for batch in batches where batch.count > 0 {
             let view = try view(batch.view.definition.name)
-            try view.checkRetractions(from: batch.earliestRetraction)
+            earliestRetractions[view.name] = min(earliestRetractions[view.name] ?? .distantFuture, batch.earliestRetraction)
             if let same = merged.firstIndex(where: { $0.view === view && $0.layout.schema.id == batch.layout.schema.id }) {
                 merged[same].buffer.append(batch.buffer)
             } else if merged.contains(where: { $0.view === view }) {
@@ -162,7 +160,29 @@ public final class Store: Sendable {
             try part.buffer.sortAndMerge(part.layout)
             parts.append((part.buffer, part.view))
         }
-        return try committer.commit(Committer.Parts(parts), idempotencyKey: idempotencyKey)
+        // Both by the definitions and horizons at the moment of the commit, which may be newer than those looked up above.
+        let retractions = earliestRetractions
+        let work = Committer.Parts(parts) { [self] () throws(WhenceError) in
+            for (name, earliest) in retractions { try view(name).checkRetractions(from: earliest) }
+        } didCommit: { [self] parts, commit in
+            updateCache(parts, commit)
+        }
+        return try committer.commit(work, idempotencyKey: idempotencyKey)
+    }
+
+    /// Tells the cache of latest rows about every version of a commit.
+    private func updateCache(_ parts: Committer.Parts, _ commit: Timestamp) {
+        guard cache.isEnabled else { return }
+        for part in parts.parts {
+            guard let view = state.withLock({ $0.views[part.view.name] }) else { continue }
+            let owned = part.buffer.bytes
+            let bytes = unsafe owned.span.bytes
+            for entry in part.buffer.entries {
+                cache.update(
+                    view: view.id, schemaID: view.stored.currentSchema.id, entity: bytes.extracting(entry.entity),
+                    eventTime: VersionKey.eventTime(bytes.extracting(entry.key)), commit: commit, row: bytes.extracting(entry.row))
+            }
+        }
     }
 
     /// Commits one batch; see `write(_:idempotencyKey:)` for several.
@@ -184,6 +204,9 @@ public final class Store: Sendable {
     /// The greatest commit time: as `known_at` it pins reads to what is known now.
     public var lastCommit: Timestamp { committer.lastCommit }
 
+    /// The pin of a read: what was stated, but no later than the last commit, so that the same pin gives the same answer later on.
+    func pin(_ knownAt: Timestamp?) -> Timestamp { min(knownAt ?? .distantFuture, lastCommit) }
+
     /// What is visible at `point`. Backfills that were published after the pin, or not yet, are left out.
     func visibility(_ point: ReadPoint) -> Visibility {
         let unpublished = state.withLock { state in
@@ -198,20 +221,4 @@ public final class Store: Sendable {
 
     /// The commit time as readers are told it: that of a backfill is when it was published.
     func publication(_ commit: Timestamp) -> Timestamp { state.withLock { $0.backfills[commit] ?? commit } ?? commit }
-}
-
-extension Committer.Parts {
-    /// Tells the cache of latest rows about every version of this commit.
-    func update(_ cache: LatestCache, _ commit: Timestamp) {
-        guard cache.isEnabled else { return }
-        for part in parts {
-            let owned = part.buffer.bytes
-            let bytes = unsafe owned.span.bytes
-            for entry in part.buffer.entries {
-                cache.update(
-                    view: part.view.id, schemaID: part.view.stored.currentSchema.id, entity: bytes.extracting(entry.entity),
-                    eventTime: VersionKey.eventTime(bytes.extracting(entry.key)), commit: commit, row: bytes.extracting(entry.row))
-            }
-        }
-    }
 }

@@ -9,7 +9,10 @@
 extern "C" {
 #endif
 
+typedef struct rocksdb_t rocksdb_t;
+typedef struct rocksdb_column_family_handle_t rocksdb_column_family_handle_t;
 typedef struct rocksdb_iterator_t rocksdb_iterator_t;
+typedef struct rocksdb_logger_t rocksdb_logger_t;
 
 // Where an iterator stands. The bytes belong to the iterator and stay until it moves.
 typedef struct {
@@ -33,6 +36,18 @@ bool extras_iterator_advance(rocksdb_iterator_t *iterator, const char *key, size
 // Brings an iterator that was made without a snapshot to the newest state of its column family, without building
 // it anew. False on an error.
 bool extras_iterator_refresh(rocksdb_iterator_t *iterator);
+
+// Compacts the keys from `first` to `last` (null: from the beginning, to the end) down to the bottommost level and rewrites
+// that. c.h has this too, but says nothing of errors; here the text of one is returned, to be freed by rocksdb_free.
+char *extras_compact_range(
+    rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *first, size_t first_length, const char *last,
+    size_t last_length);
+
+// An information log in the file `path` that begins anew when it has `max_bytes`, the old one becoming `path`.old, and that loses lines
+// when they cannot be written. RocksDB's own aborts the process (in builds with assertions, as Debian's) when the disk is
+// full. For rocksdb_options_set_info_log; destroy it after that.
+rocksdb_logger_t *extras_logger_create(const char *path, size_t max_bytes);
+void extras_logger_destroy(rocksdb_logger_t *logger);
 
 #ifdef __cplusplus
 }

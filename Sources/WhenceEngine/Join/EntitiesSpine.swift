@@ -48,7 +48,10 @@ public struct EntitiesSpine: Spine {
         mutating func skip(until time: Timestamp) {}
     }
 
-    init(_ store: Store, _ view: OpenView, instants: [Timestamp], from: Timestamp, point: ReadPoint, eventTimeColumn: String) {
+    init(
+        _ store: Store, _ view: OpenView, _ snapshot: Snapshot, instants: [Timestamp], from: Timestamp, point: ReadPoint,
+        eventTimeColumn: String
+    ) {
         self.view = view
         walk = VersionWalk(store.visibility(point), ttl: view.stored.definition.ttl)
         self.instants = Set(instants).sorted(by: >)
@@ -56,7 +59,7 @@ public struct EntitiesSpine: Spine {
         columns =
             view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
             + [SpineColumn(name: eventTimeColumn, type: .timestamp)]
-        place = Place(store.database.makeCursor(view.family, at: store.database.makeSnapshot(), fillCache: false))
+        place = Place(store.database.makeCursor(view.family, at: snapshot, fillCache: false))
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
@@ -120,10 +123,11 @@ extension Store {
         for instant in instants where !instant.isInRange {
             throw WhenceError(.invalidTime, "the instant \(instant.microseconds) is out of range")
         }
+        let point = ReadPoint(knownAt: pin(knownAt), asServed: asServed)
+        // The snapshot before the view: history that is removed from now on is still in it, or else the horizon says so.
+        let snapshot = database.makeSnapshot()
         let open = try self.view(view)
-        try open.checkHorizon(knownAt: knownAt ?? lastCommit)
-        return EntitiesSpine(
-            self, open, instants: instants, from: from,
-            point: ReadPoint(knownAt: knownAt ?? lastCommit, asServed: asServed), eventTimeColumn: eventTimeColumn)
+        try open.checkHorizon(knownAt: point.knownAt)
+        return EntitiesSpine(self, open, snapshot, instants: instants, from: from, point: point, eventTimeColumn: eventTimeColumn)
     }
 }

@@ -68,7 +68,7 @@ public struct PointInTimeJoin<Source: Spine> {
         self.request = request
         self.spine = spine
         // The pin first: what the snapshot holds beyond it is left out by commit time.
-        knownAt = request.knownAt ?? store.lastCommit
+        knownAt = store.pin(request.knownAt)
         snapshot = store.database.makeSnapshot()
         visibility = store.visibility(ReadPoint(knownAt: knownAt, asServed: request.asServed))
         threads = max(1, request.threads ?? store.options.threads)

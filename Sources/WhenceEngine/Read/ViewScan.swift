@@ -43,10 +43,12 @@ public struct ViewScan: Spine {
     private let place: ScanPlace
 
     init(_ store: Store, _ request: ScanRequest) throws(WhenceError) {
+        let snapshot = store.database.makeSnapshot()
         let view = try store.view(request.view)
+        if let knownAt = request.knownAt { try view.checkHorizon(knownAt: knownAt) }
         self.view = view
         self.request = request
-        knownAt = request.knownAt ?? store.lastCommit
+        knownAt = store.pin(request.knownAt)
         visibility = store.visibility(ReadPoint(knownAt: knownAt))
         let targets = try view.targets(request.features)
         projection = RowProjection(targets: targets, layouts: view.layouts)
@@ -55,7 +57,7 @@ public struct ViewScan: Spine {
             view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
             + [SpineColumn(name: request.eventTimeColumn, type: .timestamp)]
             + zip(names, targets).map { SpineColumn(name: $0, type: $1.type) }
-        place = ScanPlace(ScanCursor(store.database.makeCursor(view.family, at: store.database.makeSnapshot(), fillCache: false)))
+        place = ScanPlace(ScanCursor(store.database.makeCursor(view.family, at: snapshot, fillCache: false)))
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {

@@ -31,7 +31,7 @@ extension WhenceError {
         case .corruption:
             self.init(
                 .corruption, "stored data is damaged: \(error.message)", place: place,
-                hint: "other views are still served; restore this one from a backup, or backfill it again")
+                hint: "what is in other files can still be read; restore this from a backup, or backfill it again")
         case .notFound, .inputOutput, .invalidArgument, .busy, .other:
             self.init(.inputOutput, error.message, place: place, hint: "look at the LOG file of the store, and at the disk")
         }

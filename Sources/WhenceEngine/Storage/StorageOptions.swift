@@ -19,6 +19,8 @@ public struct StoreOptions: Sendable {
     public var mustExist = false
     /// Open for reading only: nothing is written, and the store may be damaged in part.
     public var readOnly = false
+    /// Open a store whose log is damaged: what was committed up to the damage is kept, and what follows it is lost.
+    public var recoversDamagedLog = false
     /// The wall clock; tests bring their own.
     public var clock: @Sendable () -> Timestamp = Timestamp.wallClock
 
@@ -53,9 +55,10 @@ enum StorageOptions {
         options.allMemtablesBytes = store.memtableBytes
         // The stated memory for blocks holds for all views together.
         options.blockCacheBytes = store.blockCacheBytes
-        // Old information logs do not pile up.
-        options.infoLogFiles = 4
+        // RocksDB's information log, and one older, no larger than this each.
         options.infoLogBytes = 4 << 20
+        // Damage amid the log would take acknowledged commits with it: said, and not passed over, unless asked for.
+        options.logRecovery = store.recoversDamagedLog || store.readOnly ? .upToDamage : .toleratesTornEnd
         // Files are synced bit by bit while they are written: no long stall at their end that a commit would feel.
         options.bytesPerSync = 1 << 20
         return options

@@ -38,10 +38,10 @@ struct StoreDirectory {
     }
 
     private func checkFormat() throws(WhenceError) {
-        guard let text = try? String(contentsOfFile: format, encoding: .utf8), text.utf8.count < 64 else {
+        guard let bytes = FileManager.default.contents(atPath: format) else {
             throw WhenceError(.permissionDenied, "the file cannot be read", place: format, hint: "check its owner and mode")
         }
-        let words = text.split(whereSeparator: \.isWhitespace)
+        let words = String(decoding: bytes.prefix(64), as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard words.count == 2, words[0] == "whence", let version = Int(words[1]) else {
             throw WhenceError(
                 .unknownFormat, "the file does not say what store this is", place: format,
@@ -56,7 +56,7 @@ struct StoreDirectory {
 
     private func make() throws(WhenceError) {
         do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(atPath: database, withIntermediateDirectories: true)
             try "whence \(StoreDirectory.formatVersion)\n".write(toFile: format, atomically: true, encoding: .utf8)
         } catch {
             throw StoreDirectory.refused(error, path)

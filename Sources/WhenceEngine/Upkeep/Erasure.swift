@@ -70,10 +70,12 @@ extension Store {
     private func scrub(_ entity: EntityKey, _ views: [OpenView]) throws(WhenceError) {
         let first = Key(entity.bytes)
         let last = Key(entity.bytes + [UInt8](repeating: 0xFF, count: VersionKey.timesBytes))
-        for view in views {
-            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.flush(view.family) }
-            database.compact(view.family, first...last)
+        // All families: a log file stays for as long as the memtable of any of them has rows that are only there.
+        for family in database.familyNames.compactMap({ database.family($0) }) {
+            try storage(at: family.name) { () throws(RocksDBError) in try database.flush(family) }
         }
-        try storage(at: "records") { () throws(RocksDBError) in try database.flush(records) }
+        for view in views {
+            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.compact(view.family, first...last) }
+        }
     }
 }

@@ -75,7 +75,7 @@ extension Store {
         try checkWritable()
         let open = try self.view(view)
         try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.flush(open.family) }
-        database.compact(open.family)
+        try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.compact(open.family) }
     }
 
     /// Writes out the memtables of `view`.

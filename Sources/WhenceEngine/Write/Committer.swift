@@ -23,11 +23,23 @@ public struct Commit: Sendable, Hashable {
 /// commit time of its own; exclusive work stands alone. A commit time is published after its write is durable, so
 /// nothing is ever added at or before a published time.
 final class Committer: Sendable {
-    /// The parts of one commit: for each view its sorted rows.
+    /// The parts of one commit: for each view its sorted rows. Filled by the thread that waits for the commit, and touched by
+    /// the leader only while that thread waits.
     final class Parts: @unchecked Sendable {
-        // Filled by the thread that waits for the commit, and touched by the leader only while that thread waits.
         var parts: [(buffer: VersionBuffer, view: OpenView)]
-        init(_ parts: [(VersionBuffer, OpenView)]) { self.parts = parts }
+        /// Run by the leader before anything is written; what it throws refuses the commit.
+        let check: () throws(WhenceError) -> Void
+        /// Run by the leader when the commit is durable, in commit order, before it is acknowledged.
+        let didCommit: (Parts, Timestamp) -> Void
+
+        init(
+            _ parts: [(VersionBuffer, OpenView)], check: @escaping () throws(WhenceError) -> Void,
+            didCommit: @escaping (Parts, Timestamp) -> Void
+        ) {
+            self.parts = parts
+            self.check = check
+            self.didCommit = didCommit
+        }
     }
 
     /// Work that stands alone between commits. It is given the greatest commit time so far, and returns the new one.
@@ -55,8 +67,6 @@ final class Committer: Sendable {
     private let records: ColumnFamily
     private let clock: @Sendable () -> Timestamp
     private let isSynced: Bool
-    /// Told of each batch after it is durable, in commit order, before it is acknowledged.
-    private let onCommit: @Sendable (Parts, Timestamp) -> Void
     private let queue = Mutex(Queue())
     /// Microseconds of the greatest published commit time.
     private let last: Atomic<Int64>
@@ -64,8 +74,7 @@ final class Committer: Sendable {
     private let present: Atomic<Int64>
 
     init(
-        _ database: Database, records: ColumnFamily, last: Timestamp, notBefore: Timestamp, options: StoreOptions,
-        onCommit: @escaping @Sendable (Parts, Timestamp) -> Void
+        _ database: Database, records: ColumnFamily, last: Timestamp, notBefore: Timestamp, options: StoreOptions
     ) {
         self.database = database
         self.records = records
@@ -73,7 +82,6 @@ final class Committer: Sendable {
         present = Atomic(max(last, notBefore).microseconds)
         clock = options.clock
         isSynced = options.durability == .synced
-        self.onCommit = onCommit
     }
 
     /// The greatest commit time that is published: everything at or before it is there, and nothing will be added.
@@ -160,6 +168,7 @@ final class Committer: Sendable {
                     written.append((waiter, Commit(time: earlier, wasRepeated: true), nil))
                     continue
                 }
+                try parts.check()
             } catch {
                 waiter.result = .failure(error)
                 continue
@@ -183,7 +192,7 @@ final class Committer: Sendable {
             for (waiter, _, _) in written { waiter.result = .failure(error) }
             return
         }
-        for case (_, let commit, let parts?) in written { onCommit(parts, commit.time) }
+        for case (_, let commit, let parts?) in written { parts.didCommit(parts, commit.time) }
         last.store(time.microseconds, ordering: .releasing)
         for (waiter, commit, _) in written { waiter.result = .success(commit) }
     }
