@@ -46,14 +46,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
-        tests("RocksDBTests", ["RocksDB"]),
+        .target(
+            name: "StoreFixtures", dependencies: ["WhenceEngine", "WhenceCatalog", "WhenceCore"], path: "Tests/Fixtures/StoreFixtures",
+            swiftSettings: house),
+        .executableTarget(
+            name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
+            path: "Tests/Fixtures/KillWriter", swiftSettings: house),
+        tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
-        tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB"]),
+        tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
-        tests("FaultTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
+        tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17
