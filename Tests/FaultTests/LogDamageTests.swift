@@ -138,4 +138,49 @@ import WhenceEngine
             #expect(left.map { $0 < batches.count } == true, "a torn end is no corruption, and loses the last batch")
         }
     }
+
+    enum LogLoss: CaseIterable { case cutShort, emptied, missing }
+
+    @Test("an older log that lost its end, or is gone: no batch without the ones before it", arguments: LogLoss.allCases)
+    func olderLog(_ loss: LogLoss) throws {
+        print("olderLog: WHENCE_SEED=\(seed)")
+        let workload = KillWorkload(seed: seed)
+        let path = scratch.path("two")
+        var times: [Timestamp] = []
+        do {
+            let store = try Store(at: path, options: LogDamageTests.options)
+            try store.define(KillWorkload.yaml)
+            for (index, batch) in batches.enumerated() {
+                times.append(try workload.write(batch, to: store).time)
+                guard index == batches.count / 2 else { continue }
+                // The flush of one view begins a new log for all, and the old one stays for the others.
+                let aged = try store.batch("aged")
+                try aged.append(try EntityKey([.int64(0)]), at: KillWorkload.end, ["amount": .float64(0)])
+                try store.write(aged)
+                try store.flush("aged")
+            }
+        }
+        let logs = try FileTree.names(path + "/db", ending: ".log")
+        try #require(logs.count == 2)
+        let older = path + "/db/" + logs[0]
+        switch loss {
+        case .cutShort: try FileTree.truncate(older, to: try FileTree.byteCount(older) / 2)
+        case .emptied: try FileTree.truncate(older, to: 0)
+        case .missing: try FileManager.default.removeItem(atPath: older)
+        }
+        let store: Store
+        do throws(WhenceError) {
+            store = try Store(at: path, options: LogDamageTests.options)
+        } catch {
+            #expect(error.code == .corruption, "\(error)")
+            return
+        }
+        guard !store.catalog.views.isEmpty else {
+            #expect(store.lastCommit == .distantPast, "commits are there without the definitions that came before them")
+            return
+        }
+        let stored = try StoredBatches(store, workload).commits
+        let first = Dictionary(uniqueKeysWithValues: zip(batches, times).prefix(stored.count))
+        #expect(stored == first, "WHENCE_SEED=\(seed): \(stored.count) of \(batches.count) batches are there, and not the first ones")
+    }
 }
