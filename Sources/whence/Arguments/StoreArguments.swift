@@ -25,6 +25,9 @@ struct StoreArguments: ParsableArguments {
     @Option(help: "What an acknowledged write survives: synced, a power failure; buffered, the end of the process.")
     var durability = Durability.synced
 
+    @Flag(help: "Open a store whose log is damaged: what was committed up to the damage is kept, what follows it is lost.")
+    var recoverLog = false
+
     /// What a command is going to do with the store.
     enum Use {
         /// Read what is there; a store that is damaged in part, or may not be written, serves what it can.
@@ -51,6 +54,7 @@ struct StoreArguments: ParsableArguments {
         if let memtable { options.memtableBytes = memtable << 20 }
         if let threads { options.threads = threads }
         options.durability = durability
+        options.recoversDamagedLog = recoverLog
         options.mustExist = use != .create
         do {
             return try Store(at: data, options: options)

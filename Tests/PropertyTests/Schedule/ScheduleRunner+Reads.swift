@@ -180,7 +180,9 @@ extension ScheduleRunner {
             }
         }
         var run = try store.join(request, spine: rowsSpine)
-        try require(pin.map { run.knownAt == $0 } ?? (run.knownAt >= store.lastCommit), "a join says that it knows up to \(run.knownAt)")
+        // A pin in the future is one at the last commit: so it can be stated again.
+        let isPinned = run.knownAt == min(pin ?? .distantFuture, store.lastCommit)
+        try require(isPinned, "a join says that it knows up to \(run.knownAt)")
         try require(
             run.columns.map(\.name) == columns.names + outputs.map(\.name)
                 && run.columns.suffix(outputs.count).map(\.type) == outputs.map(\.feature.type),

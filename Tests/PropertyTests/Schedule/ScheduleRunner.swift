@@ -201,7 +201,9 @@ final class ScheduleRunner {
             }
         }
         let name = key.map { "key \($0)" }
-        if inputs.contains(where: { view, inputs in inputs.contains { isRetractionBeyond($0, view) } }) {
+        // A write that is repeated is answered as it was the first time, whatever has been retained since.
+        let isRepeated = key.map { keys[$0] != nil } ?? false
+        if !isRepeated && inputs.contains(where: { view, inputs in inputs.contains { isRetractionBeyond($0, view) } }) {
             // What it retracts may have been the reason to remove what a read would now fall through to.
             return try throwsBeyondRetention("a retraction") { try store.write(batches, idempotencyKey: name) }
         }
