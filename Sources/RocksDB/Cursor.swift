@@ -101,7 +101,13 @@ extension Database {
     }
 
     /// Throws the error that ended the walk, if one did. To be called whenever a move returns false.
-    public func check() throws(RocksDBError) { unsafe try call { unsafe rocksdb_iter_get_error(iterator, $0) } }
+    public func check() throws(RocksDBError) {
+        do throws(RocksDBError) {
+            unsafe try call { unsafe rocksdb_iter_get_error(iterator, $0) }
+        } catch {
+            throw error.namingFiles(of: database.path)
+        }
+    }
 
     /// Whether the key at the cursor comes before `other`, byte by byte. The cursor must be valid.
     public func isBefore(_ other: RawSpan) -> Bool {

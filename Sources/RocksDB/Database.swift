@@ -6,6 +6,7 @@ import Synchronization
 /// A RocksDB database. Safe to use from many threads; cursors, batches and snapshots keep it open.
 @safe public final class Database: @unchecked Sendable {
     let handle: OpaquePointer
+    let path: String
     private let cache: OpaquePointer
     private let options: DatabaseOptions
     private let syncedWrites: OpaquePointer
@@ -58,10 +59,11 @@ import Synchronization
             }
         } catch {
             unsafe rocksdb_cache_destroy(cache)
-            throw error
+            throw error.namingFiles(of: path)
         }
         guard let database = unsafe database else { throw RocksDBError(message: "IO error: the database did not open") }
         unsafe handle = database
+        self.path = path
         unsafe self.cache = cache
         self.options = options
         unsafe syncedWrites = rocksdb_writeoptions_create()

@@ -1,4 +1,5 @@
 import CRocksDB
+import Foundation
 
 /// A status of RocksDB other than "ok".
 public struct RocksDBError: Error, Sendable, Equatable {
@@ -11,7 +12,10 @@ public struct RocksDBError: Error, Sendable, Equatable {
     /// RocksDB's own words; they name the file where there is one.
     public let message: String
 
-    init(message: String) {
+    init(message text: String) {
+        // A sorted file that is gone is looked for under its old suffix, too, and named by that.
+        let isGone = text.contains("No such file or directory") && (text.contains(".sst") || text.contains(".ldb"))
+        let message = isGone ? text.replacingOccurrences(of: ".ldb", with: ".sst") : text
         self.message = message
         // The C API gives the status as text only: its class stands in front, the system's error behind.
         if message.contains("No space left on device") || message.contains("File too large") {
@@ -22,8 +26,7 @@ public struct RocksDBError: Error, Sendable, Equatable {
             || message.contains("Operation not permitted")
         {
             kind = .permissionDenied
-        } else if message.contains("No such file or directory") && (message.contains(".sst") || message.contains(".ldb")) {
-            // A sorted file that should be there is gone (RocksDB looks for it under its old suffix, too).
+        } else if isGone {
             kind = .corruption
         } else if message.hasPrefix("NotFound") {
             kind = .notFound

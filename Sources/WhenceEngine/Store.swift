@@ -31,17 +31,7 @@ public final class Store: Sendable {
     public init(at path: String, options: StoreOptions = StoreOptions()) throws(WhenceError) {
         self.options = options
         let directory = try StoreDirectory(path: path, options: options)
-        let database: Database
-        do throws(RocksDBError) {
-            database = try Database(path: directory.database, options: StorageOptions.database(options)) { name in
-                name == Database.defaultFamily ? StorageOptions.records() : StorageOptions.view(options)
-            }
-        } catch {
-            var failure = WhenceError(error, place: path)
-            let damaged = error.kind == .corruption ? directory.damagedFiles() : []
-            if !damaged.isEmpty { failure.message += " (damaged: \(damaged.joined(separator: ", ")))" }
-            throw failure
-        }
+        let database = try Store.open(directory, options)
         if !options.readOnly { try directory.emptyTemporary() }
         guard let records = database.family(Database.defaultFamily) else {
             throw WhenceError(.corruption, "the store has no records", place: path, hint: "restore it from a backup")
@@ -70,6 +60,30 @@ public final class Store: Sendable {
     }
 
     deinit { database.cancelBackgroundWork() }
+
+    /// Opens RocksDB's part of the store.
+    private static func open(_ directory: StoreDirectory, _ options: StoreOptions) throws(WhenceError) -> Database {
+        func attempt(_ databaseOptions: DatabaseOptions) throws(RocksDBError) -> Database {
+            try Database(path: directory.database, options: databaseOptions) { name in
+                name == Database.defaultFamily ? StorageOptions.records() : StorageOptions.view(options)
+            }
+        }
+        do throws(RocksDBError) {
+            return try attempt(StorageOptions.database(options))
+        } catch {
+            var failure = WhenceError(error, place: directory.path)
+            guard error.kind == .corruption else { throw failure }
+            if options.readOnly {
+                // Whole views are still served when files of others are damaged or gone.
+                if let database = try? attempt(StorageOptions.damagedDatabase(options)) { return database }
+            } else if !error.message.contains(".sst") {
+                failure.hint =
+                    "if it is the log (db/*.log) that is damaged, '--recover-log' keeps what was committed up to the damage and loses what "
+                    + "follows; or restore the store from a backup"
+            }
+            throw failure
+        }
+    }
 
     private static func open(
         _ stored: StoredView, _ database: Database, _ records: ColumnFamily, _ options: StoreOptions

@@ -96,12 +96,11 @@ import WhenceEngine
 
     @Test("a byte in a block of rows") func flippedBlock() throws {
         let file = try make()
-        // Every block, so that every entity's rows are hit.
+        // Many blocks of the first half, which holds rows only; the dictionary, the index and the footer stand at the end.
         let sst = path + "/db/" + file
         let size = try FileTree.byteCount(sst)
         var offset = 100
-        // The blocks hold 16 KiB before compression; the index and the footer at the end stay whole.
-        while offset < size - 6000 {
+        while offset < size / 2 {
             try FileTree.flip(sst, at: offset)
             offset += 2000
         }

@@ -122,17 +122,65 @@ import Testing
         try it.database.write(batch, sync: true)
         try it.database.flush(family)
         #expect(it.database.files().reduce(0) { $0 + $1.entries } == 3000)
-        it.database.compact(family, Key(Array("key 1000".utf8))...Key(Array("key 1999".utf8)))
+        try it.database.compact(family, Key(Array("key 1000".utf8))...Key(Array("key 1999".utf8)))
         #expect(it.database.files().reduce(0) { $0 + $1.entries } == 1000)
         #expect(try it.get("key 1999") == nil)
         #expect(try it.get("key 2000") == "value 1000")
         try it.put([("key 2000", "new")])
         try it.database.flush(family)
-        it.database.compact(family)
+        try it.database.compact(family)
         let files = it.database.files()
         #expect(files.reduce(0) { $0 + $1.entries } == 1000)
         #expect(files.allSatisfy { $0.level == files.first?.level && $0.level > 0 })
         #expect(try it.get("key 2000") == "new")
+    }
+
+    @Test("a compaction that meets damage says so") func damagedCompaction() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path("db")
+        var file = ""
+        do {
+            let database = try Database(path: path, options: DatabaseOptions()) { _ in ColumnFamilyOptions() }
+            let family = try #require(database.family(Database.defaultFamily))
+            var batch = WriteBatch()
+            for index in 0..<100 as Range<UInt8> { batch.put([index], [index], in: family) }
+            try database.write(batch, sync: true)
+            try database.flush(family)
+            file = String(database.files().first?.name.drop { $0 == "/" } ?? "")
+        }
+        try FileTree.flip("\(path)/\(file)", at: 20)
+        let database = try Database(path: path, options: DatabaseOptions()) { _ in ColumnFamilyOptions() }
+        let family = try #require(database.family(Database.defaultFamily))
+        for range in [nil, Key([10])...Key([20])] {
+            do throws(RocksDBError) {
+                try database.compact(family, range)
+                Issue.record("a damaged file was compacted")
+            } catch {
+                #expect(error.kind == .corruption && error.message.contains(file), "\(error)")
+            }
+        }
+    }
+
+    @Test("the information log keeps within its size, and its beginnings tell what was opened") func informationLog() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path("db")
+        var options = DatabaseOptions()
+        options.infoLogBytes = 20_000
+        for _ in 0..<3 {
+            let database = try Database(path: path, options: options) { _ in ColumnFamilyOptions() }
+            let family = try #require(database.family(Database.defaultFamily))
+            for round in 0..<5 as Range<UInt8> {
+                var batch = WriteBatch()
+                batch.put([round], [round], in: family)
+                try database.write(batch, sync: false)
+                try database.flush(family)
+            }
+        }
+        let names = try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix("LOG") }.sorted()
+        #expect(names == ["LOG", "LOG.old"])
+        for name in names { #expect(try FileTree.byteCount("\(path)/\(name)") < 30_000) }
+        let text = try names.map { try String(contentsOfFile: "\(path)/\($0)", encoding: .utf8) }.joined()
+        #expect(text.contains("flush_finished"))
     }
 
     @Test("properties and the block cache") func properties() throws {

@@ -56,7 +56,7 @@ import WhenceCore
         let code = try StorageOptionsTests.code()
         // The search finds what is there.
         #expect(code.contains { $0.text.contains("rocksdb_options_set_max_background_jobs") })
-        #expect(code.contains { $0.text.contains("rocksdb_compactoptions_set_bottommost_level_compaction") })
+        #expect(code.contains { $0.text.contains("options.bottommost_level_compaction") })
         for (word, why) in StorageOptionsTests.traps {
             for line in code where line.text.contains(word) { Issue.record("\(line.file):\(line.line) names \(word): \(why)") }
         }
@@ -109,14 +109,13 @@ import WhenceCore
             "wal_compression": "kNoCompression", "track_and_verify_wals_in_manifest": "false", "unordered_write": "false",
             "two_write_queues": "false", "allow_mmap_reads": "false", "allow_mmap_writes": "false", "allow_ingest_behind": "false",
             "best_efforts_recovery": "false", "recycle_log_file_num": "0", "use_fsync": "false", "db_write_buffer_size": "\(48 << 20)",
-            "max_total_wal_size": "\(512 << 20)", "bytes_per_sync": "\(1 << 20)", "keep_log_file_num": "4",
-            "max_log_file_size": "\(4 << 20)", "avoid_flush_during_recovery": "false", "verify_sst_unique_id_in_manifest": "true",
+            "max_total_wal_size": "\(512 << 20)", "bytes_per_sync": "\(1 << 20)", "avoid_flush_during_recovery": "false", "verify_sst_unique_id_in_manifest": "true",
             "skip_checking_sst_file_sizes_on_db_open": "false",
         ] {
             #expect(database[name] == value, "\(name)")
         }
-        // Whatever the recovery does with damage, it does not step over it: what follows a lost batch is lost as well.
-        #expect(database["wal_recovery_mode"] != "kSkipAnyCorruptedRecords")
+        // A torn end was never acknowledged; damage amid the log is refused.
+        #expect(database["wal_recovery_mode"] == "kTolerateCorruptedTailRecords")
         for family in ["default", view] {
             let values = StorageOptionsTests.section(text, "CFOptions \"\(family)\"")
             for (name, value) in [
@@ -158,6 +157,9 @@ import WhenceCore
         #expect(StorageOptions.database(store).blockCacheBytes == 5 << 20)
         #expect(StorageOptions.database(store).createIfMissing)
         #expect(StorageOptions.database(store).paranoidChecks)
+        #expect(StorageOptions.database(store).logRecovery == .toleratesTornEnd)
+        store.recoversDamagedLog = true
+        #expect(StorageOptions.database(store).logRecovery == .upToDamage)
         store.mustExist = true
         #expect(!StorageOptions.database(store).createIfMissing)
         store.mustExist = false

@@ -102,7 +102,11 @@ public struct EntitiesSpine: Spine {
         }
         try check()
         guard place.cursor.isValid else { return false }
-        place.entity = place.cursor.keyBytes.dropLast(VersionKey.timesBytes)
+        let key = place.cursor.keyBytes
+        let entity = Array(key.dropLast(VersionKey.timesBytes))
+        // Behind the last version of an entity there is another one; a key that says otherwise has times that no version has.
+        guard key.count > VersionKey.timesBytes, entity != place.entity else { throw RowHeader.damagedKey("view '\(view.name)'") }
+        place.entity = entity
         place.instant = 0
         return !instants.isEmpty
     }

@@ -18,8 +18,8 @@ extension WhenceError {
         switch error.kind {
         case .locked:
             self.init(
-                .storeLocked, "the store is open in another process", place: place,
-                hint: "close the other one; only one process at a time may have a store open", isRetryable: true)
+                .storeLocked, "the store is open already, in this process or in another", place: place,
+                hint: "close the other one; a store is open once at a time, and readers that are kept keep it open", isRetryable: true)
         case .noSpace:
             self.init(
                 .diskFull, "the disk is full: \(error.message)", place: place,

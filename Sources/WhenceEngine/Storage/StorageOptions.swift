@@ -42,8 +42,8 @@ enum StorageOptions {
         var options = DatabaseOptions()
         // A missing store is made, unless a command only reads.
         options.createIfMissing = !store.mustExist && !store.readOnly
-        // A damaged file stops the open instead of being skipped; a read-only open tolerates it, so that whole views are still served.
-        options.paranoidChecks = !store.readOnly
+        // A damaged file stops the open instead of being skipped.
+        options.paranoidChecks = true
         options.readOnly = store.readOnly
         // Two cores: one flush and one compaction. Below 8, as 7.8 retries failed flushes out of order from there on.
         options.maxBackgroundJobs = 2
@@ -61,6 +61,13 @@ enum StorageOptions {
         options.logRecovery = store.recoversDamagedLog || store.readOnly ? .upToDamage : .toleratesTornEnd
         // Files are synced bit by bit while they are written: no long stall at their end that a commit would feel.
         options.bytesPerSync = 1 << 20
+        return options
+    }
+
+    /// For the second try of a read-only open: views whose files are whole are served although those of others are not.
+    static func damagedDatabase(_ store: StoreOptions) -> DatabaseOptions {
+        var options = database(store)
+        options.paranoidChecks = false
         return options
     }
 

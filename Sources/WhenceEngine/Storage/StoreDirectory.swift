@@ -10,6 +10,7 @@ struct StoreDirectory {
     var database: String { path + "/db" }
     var temporary: String { path + "/tmp" }
     private var format: String { path + "/FORMAT" }
+    private var unfinishedFormat: String { path + "/FORMAT.new" }
 
     /// Checks that there is a store at `path`, or makes one there.
     init(path: String, options: StoreOptions) throws(WhenceError) {
@@ -23,8 +24,10 @@ struct StoreDirectory {
         if files.fileExists(atPath: format) {
             try checkFormat()
         } else {
-            let isEmpty = !exists || ((try? files.contentsOfDirectory(atPath: path)) ?? ["?"]).isEmpty
-            guard isEmpty else {
+            // What a making that was cut short leaves behind counts as nothing.
+            let names = exists ? (try? files.contentsOfDirectory(atPath: path)) ?? ["?"] : []
+            let isUnused = ((try? files.contentsOfDirectory(atPath: database)) ?? []).isEmpty
+            guard isUnused && names.allSatisfy({ $0 == "db" || $0 == "FORMAT.new" }) else {
                 throw WhenceError(
                     .unknownFormat, "this directory holds something else than a store", place: path,
                     hint: "name an empty directory, or one that a store was made in")
@@ -54,13 +57,33 @@ struct StoreDirectory {
         }
     }
 
+    /// Makes the directories, then FORMAT: written, synced and put in its place in one step, so that a store which has it is
+    /// whole, and one that has not was never used.
     private func make() throws(WhenceError) {
         do {
             try FileManager.default.createDirectory(atPath: database, withIntermediateDirectories: true)
-            try "whence \(StoreDirectory.formatVersion)\n".write(toFile: format, atomically: true, encoding: .utf8)
+            guard FileManager.default.createFile(atPath: unfinishedFormat, contents: nil),
+                let file = FileHandle(forWritingAtPath: unfinishedFormat)
+            else { throw CocoaError(.fileWriteUnknown) }
+            try file.write(contentsOf: Array("whence \(StoreDirectory.formatVersion)\n".utf8))
+            try file.synchronize()
+            try file.close()
         } catch {
             throw StoreDirectory.refused(error, path)
         }
+        guard unsafe rename(unfinishedFormat, format) == 0 else {
+            throw StoreDirectory.refused(CocoaError(.fileWriteUnknown), path)
+        }
+        StoreDirectory.synchronize(path)
+        StoreDirectory.synchronize(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+    }
+
+    /// Makes the entries of a directory durable, as far as its file system can.
+    private static func synchronize(_ path: String) {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 
     /// Empties `tmp/`. Only for the process that holds the store's lock: another one's backfill may have its files there.
@@ -84,19 +107,5 @@ struct StoreDirectory {
         return WhenceError(
             .permissionDenied, "the directory cannot be written: \(reason)", place: path,
             hint: "check the path, its owner and mode, and whether its file system is mounted read-only")
-    }
-
-    /// Sorted files whose last bytes are not those of such a file: RocksDB does not name them when it fails to open.
-    func damagedFiles() -> [String] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: database)) ?? []
-        return names.filter { $0.hasSuffix(".sst") }.sorted().filter { name in
-            guard let file = FileHandle(forReadingAtPath: "\(database)/\(name)") else { return true }
-            defer { try? file.close() }
-            guard let size = try? file.seekToEnd(), size >= 8, (try? file.seek(toOffset: size - 8)) != nil,
-                let magic = try? file.read(upToCount: 8)
-            else { return true }
-            // The magic number of block-based tables, little-endian (RocksDB, table/block_based/block_based_table_builder.cc).
-            return Array(magic) != [0xF7, 0xCF, 0xF4, 0x85, 0xB7, 0x41, 0xE2, 0x88]
-        }
     }
 }
