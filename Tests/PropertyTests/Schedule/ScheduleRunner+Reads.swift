@@ -322,6 +322,9 @@ extension ScheduleRunner {
         if let to { request.to = World.time(to) }
         // Before the horizon a scan shows what happens to be left.
         if let horizon = model.views[view].horizon { request.from = max(request.from, Timestamp(microseconds: horizon.microseconds + 1)) }
+        if let pin = request.knownAt, isBeyondRetention(pin, view) {
+            return try throwsBeyondRetention("a scan") { _ = try store.scan(request) }
+        }
         var scan = try store.scan(request)
         let expected = model.scan(view, knownAt: scan.knownAt, from: request.from, to: request.to)
         let kind = World.kinds[World.viewKinds[view]]
