@@ -128,11 +128,7 @@ import Testing
         batch.delete("c", in: try it.family)
         try it.database.write(batch, sync: true)
         try it.database.flush(it.family)
-<<<<<<< HEAD
         try it.database.compact(it.family)
-=======
-        try it.database.compact(try it.family)
->>>>>>> main
         var cursor = it.database.makeCursor(try it.family, at: snapshot)
         var seen: [String] = []
         var isThere = cursor.seekToFirst()
