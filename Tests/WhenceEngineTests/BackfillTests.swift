@@ -79,11 +79,12 @@ import WhenceEngine
         let it = try Examples { $0.backfillBytes = 1 }
         let backfill = try it.store.backfill("trips")
         let count = 30_000
-        let padding = String(repeating: "p", count: 60)
+        let padding = String(repeating: "p", count: 250)
         var spilled = false
         // Each entity and event time three times, far apart, each time with another feature or another value.
         for pass in 0..<3 {
             for index in 0..<count / 3 {
+                if !spilled { spilled = try !FileManager.default.contentsOfDirectory(atPath: it.path + "/tmp").isEmpty }
                 // In no order of keys.
                 let id = Int64(index * 7919 % 1000)
                 let values: [String: Value] =
@@ -94,7 +95,6 @@ import WhenceEngine
                     }
                 try backfill.rows().append(try Examples.key(id), at: Examples.minute(-(index / 1000) - 1), values)
             }
-            if pass == 1 { spilled = try !FileManager.default.contentsOfDirectory(atPath: it.path + "/tmp").isEmpty }
         }
         #expect(spilled)
         _ = try backfill.publish()

@@ -109,7 +109,8 @@ import WhenceCore
             "wal_compression": "kNoCompression", "track_and_verify_wals_in_manifest": "false", "unordered_write": "false",
             "two_write_queues": "false", "allow_mmap_reads": "false", "allow_mmap_writes": "false", "allow_ingest_behind": "false",
             "best_efforts_recovery": "false", "recycle_log_file_num": "0", "use_fsync": "false", "db_write_buffer_size": "\(48 << 20)",
-            "max_total_wal_size": "\(512 << 20)", "bytes_per_sync": "\(1 << 20)", "avoid_flush_during_recovery": "false", "verify_sst_unique_id_in_manifest": "true",
+            "max_total_wal_size": "\(512 << 20)", "bytes_per_sync": "\(1 << 20)", "avoid_flush_during_recovery": "false",
+            "verify_sst_unique_id_in_manifest": "true",
             "skip_checking_sst_file_sizes_on_db_open": "false",
         ] {
             #expect(database[name] == value, "\(name)")
