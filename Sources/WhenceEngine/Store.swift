@@ -40,10 +40,17 @@ public final class Store: Sendable {
         self.database = database
         self.records = records
         var entries: [CatalogEntry] = []
-        try database.forEach(Records.catalogPrefix, in: records) { _, value throws(WhenceError) in
-            entries.append(try CatalogEntry(decoding: value))
+        let catalog: Catalog
+        do throws(WhenceError) {
+            try database.forEach(Records.catalogPrefix, in: records) { _, value throws(WhenceError) in
+                entries.append(try CatalogEntry(decoding: value))
+            }
+            catalog = try Catalog(entries: entries)
+        } catch {
+            var failure = error.at(path)
+            if failure.hint.isEmpty { failure.hint = "restore the store from a backup" }
+            throw failure
         }
-        let catalog = try Catalog(entries: entries)
         var backfills: [Timestamp: Timestamp?] = [:]
         try database.forEach(Records.publicationPrefix, in: records) { key, value throws(WhenceError) in
             backfills[try Records.time(key.dropFirst(Records.publicationPrefix.count))] = try Records.time(value)

@@ -82,21 +82,15 @@ import WhenceEngine
     }
 
     /// Checks that `body` throws, and says which file of which view it is.
-    ///
-    /// - Parameter isNamed: false where RocksDB is known not to name the file itself.
     private func expectCorruption(
-        _ file: String, view: String?, _ what: String, isNamed: Bool = true, _ body: () throws(WhenceError) -> Void
+        _ file: String, view: String?, _ what: String, _ body: () throws(WhenceError) -> Void
     ) {
         do throws(WhenceError) {
             try body()
             Issue.record("\(what): a damaged file was read without an error")
         } catch {
             #expect(error.code == .corruption, "\(what): \(error)")
-            withKnownIssue("the file is not always named", isIntermittent: true) {
-                #expect(error.message.contains(file), "\(what): the file is not named: \(error)")
-            } when: {
-                !isNamed
-            }
+            #expect(error.message.contains(file), "\(what): the file is not named: \(error)")
             #expect(error.hint.contains("backup"), "\(what)")
             if let view { #expect(error.place.contains(view), "\(what): \(error)") }
         }
@@ -163,13 +157,12 @@ import WhenceEngine
         case .magic: try FileTree.flip(sst, at: size - 1)
         case .missing: try FileManager.default.removeItem(atPath: sst)
         }
-        let isNamed = damage != .footer && damage != .missing
-        expectCorruption(file, view: nil, "open", isNamed: isNamed) { () throws(WhenceError) in _ = try open() }
+        expectCorruption(file, view: nil, "open") { () throws(WhenceError) in _ = try open() }
         let store = try open(readOnly: true)
         try expectTextsServed(store)
-        expectCorruption(file, view: "numbers", "join", isNamed: isNamed) { () throws(WhenceError) in _ = try join(store, "numbers.label") }
-        expectCorruption(file, view: "numbers", "scan", isNamed: isNamed) { () throws(WhenceError) in _ = try scan(store, "numbers") }
-        expectCorruption(file, view: "numbers", "online", isNamed: isNamed) { () throws(WhenceError) in
+        expectCorruption(file, view: "numbers", "join") { () throws(WhenceError) in _ = try join(store, "numbers.label") }
+        expectCorruption(file, view: "numbers", "scan") { () throws(WhenceError) in _ = try scan(store, "numbers") }
+        expectCorruption(file, view: "numbers", "online") { () throws(WhenceError) in
             _ = try store.latest(["numbers.label"], "id", 5)
         }
     }

@@ -188,11 +188,7 @@ import WhenceEngine
         } else {
             let error = open()
             #expect(error?.code == .corruption, "\(error.map { "\($0)" } ?? "opened")")
-            withKnownIssue("a damaged catalog comes without a hint") {
-                #expect(error?.hint.isEmpty == false)
-            } when: {
-                prefix == "catalog/"
-            }
+            #expect(error?.hint.isEmpty == false)
         }
     }
 }

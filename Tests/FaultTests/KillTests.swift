@@ -48,11 +48,7 @@ import WhenceEngine
             _ = writer.killHard()
             if try writer.lines().isEmpty { unfinished += 1 }
             let acknowledged = try writer.acknowledgements()
-            try withKnownIssue("a kill before FORMAT is in place leaves what cannot be opened", isIntermittent: true) {
-                try expectUsable(path, acknowledged, seed)
-            } when: {
-                !FileManager.default.fileExists(atPath: path + "/FORMAT")
-            }
+            try expectUsable(path, acknowledged, seed)
         }
         print("madeAgain: \(unfinished) of 25 were killed before the store was open")
         #expect(unfinished > 0)
@@ -68,12 +64,7 @@ import WhenceEngine
         let writer = try WriterProcess(["limit", path, "11", String(byteCount)], log: scratch.path("log"))
         #expect(writer.waitForSignal() == SIGXFSZ)
         let acknowledged = try writer.acknowledgements()
-        // FORMAT has nine bytes.
-        try withKnownIssue("a kill before FORMAT is in place leaves what cannot be opened") {
-            try expectUsable(path, acknowledged, 11)
-        } when: {
-            byteCount < 9
-        }
+        try expectUsable(path, acknowledged, 11)
     }
 
     /// Definitions are there whole or not at all, all that was acknowledged is, and it can be written to.

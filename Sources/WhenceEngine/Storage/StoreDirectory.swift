@@ -62,9 +62,10 @@ struct StoreDirectory {
     private func make() throws(WhenceError) {
         do {
             try FileManager.default.createDirectory(atPath: database, withIntermediateDirectories: true)
-            guard FileManager.default.createFile(atPath: unfinishedFormat, contents: nil),
-                let file = FileHandle(forWritingAtPath: unfinishedFormat)
-            else { throw CocoaError(.fileWriteUnknown) }
+            // Not by FileManager, which makes files of other names on the way.
+            let descriptor = unsafe open(unfinishedFormat, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
+            let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
             try file.write(contentsOf: Array("whence \(StoreDirectory.formatVersion)\n".utf8))
             try file.synchronize()
             try file.close()
