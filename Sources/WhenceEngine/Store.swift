@@ -29,6 +29,8 @@ public final class Store: Sendable {
     /// Throws `storeLocked` when another process has it open, `unknownFormat` when it is not a store that this version reads,
     /// `corruption` when a file is damaged: opened with `readOnly` such a store still serves its whole views.
     public init(at path: String, options: StoreOptions = StoreOptions()) throws(WhenceError) {
+        var options = options
+        options.threads = max(1, options.threads)
         self.options = options
         let directory = try StoreDirectory(path: path, options: options)
         let database = try Store.open(directory, options)

@@ -14,6 +14,8 @@ import Foundation
     /// Where dense rows wait, each in one piece, until `unstage` deals them out to the columns: to write a row into eight
     /// columns in random order misses the cache eight times, to write it here once. Nil where that would not pay.
     let staging: ColumnBuffer?
+    /// Whether the columns have been handed out; nothing may be written to them any more.
+    public private(set) var isFinished = false
 
     /// - Parameter inRandomOrder: rows are not filled one after another; large results are then staged.
     public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false, inRandomOrder: Bool = false) {
@@ -61,6 +63,8 @@ import Foundation
     ///
     /// - Parameter rows: how many of the rows there are after all; nil for every one.
     public func finish(rows: Int? = nil) throws(WhenceError) -> [Column] {
+        precondition(!isFinished, "columns are handed out once")
+        isFinished = true
         var columns: [Column] = []
         if let rows {
             for builder in builders { builder.truncate(to: rows) }

@@ -24,7 +24,7 @@
     // The plan of the schema last met; histories rarely mix many.
     private var plan: RowProjection.Plan?
     /// The id of that schema where its dense rows can be copied eight bytes a target; else one that no row has.
-    @usableFromInline var quickSchemaID = UInt32.max
+    @usableFromInline var quickSchemaID = UInt64.max
     /// For each target its place in the fixed section of such a row.
     @usableFromInline let offsets: UnsafeMutablePointer<Int>
     @usableFromInline var quickFixedBytes = 0
@@ -60,7 +60,7 @@
         guard let dense = found.denseOffsets, allEightWide, !hasEventTimes, found.layout.variableCount == 0 else { return }
         for target in 0..<targetCount { unsafe (offsets + target).initialize(to: dense[target]) }
         quickFixedBytes = found.layout.fixedBytes
-        quickSchemaID = id
+        quickSchemaID = UInt64(id)
     }
 
     /// Answers row `row` from `version` alone if that can be done in one go: a plain row that carries every field of
@@ -71,7 +71,7 @@
         _ row: Int, version: RawSpan, header: RowHeader, eventTime: Timestamp
     ) throws(WhenceError) -> Bool {
         guard !header.isSparse, !header.hasNulls, header.kind == .row else { return false }
-        guard header.schemaID == quickSchemaID, version.byteCount == header.bodyOffset &+ quickFixedBytes else {
+        guard UInt64(header.schemaID) == quickSchemaID, version.byteCount == header.bodyOffset &+ quickFixedBytes else {
             return try decodeDenseSlowly(row, version: version, header: header, eventTime: eventTime)
         }
         precondition(row >= 0 && row < rowCount)
@@ -116,6 +116,8 @@
     }
 
     @usableFromInline mutating func clearFilled(_ row: Int) {
+        // The bytes of the only row are needed no more.
+        if rowCount == 1 { arena.removeAll() }
         if unsafe states[row] == 2 {
             for builder in columns.builders { builder.setNull(row) }
         }

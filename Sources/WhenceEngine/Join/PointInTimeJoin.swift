@@ -83,12 +83,14 @@ public struct PointInTimeJoin<Source: Spine> {
                 Selection(
                     view: view,
                     projection: RowProjection(
-                        targets: selection.features.map { .init(featureID: $0.featureID, type: $0.type) }, layouts: view.layouts),
+                        targets: view.targets(selection.features.map { ($0.featureID, $0.type) }), layouts: view.layouts),
                     group: groups.firstIndex(of: group) ?? 0, names: selection.features.map(\.name)))
         }
         self.selections = selections
         keyGroups = groups
-        let features = request.service.selections.flatMap { $0.features.map { SpineColumn(name: $0.name, type: $0.type) } }
+        let features = selections.flatMap { selection in
+            zip(selection.names, selection.projection.targets).map { SpineColumn(name: $0, type: $1.type) }
+        }
         columns = spine.columns + features
         try PointInTimeJoin.check(columns, spine.columns, request, groups)
         // For each row: its columns' slots with a mark each, staged values, and for each group a sort key twice and the key itself.

@@ -26,6 +26,7 @@ struct EntityColumns {
         values = try EntityKey.values(of: entity)
         if case .int64(let value) = values.first, builders.count == 1 { onlyInteger = value } else { onlyInteger = nil }
         guard values.count == builders.count else { throw RowHeader.damagedKey("entity") }
+        for (value, builder) in zip(values, builders) where value.type.columnType != builder.type { throw RowHeader.damagedKey("entity") }
     }
 
     @inline(never) private func appendValues() throws(WhenceError) {

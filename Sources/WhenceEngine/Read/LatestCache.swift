@@ -22,13 +22,19 @@ final class LatestCache: Sendable {
         /// The entity key, then the rows.
         let bytes: [UInt8]
         let versions: [CachedVersion]
+        /// Earlier than this it is not known to be the answer.
+        let validFrom: Timestamp
         /// The first instant at which this may no longer be the answer.
         var validUntil: Timestamp
         /// Given out by `beginFill` while the entry is a placeholder; 0 for a filled one.
         let fillToken: UInt64
         var wasUsed = false
 
-        init(view: UInt32, entityLength: Int, bytes: [UInt8], versions: [CachedVersion], validUntil: Timestamp, fillToken: UInt64 = 0) {
+        init(
+            view: UInt32, entityLength: Int, bytes: [UInt8], versions: [CachedVersion], validFrom: Timestamp, validUntil: Timestamp,
+            fillToken: UInt64 = 0
+        ) {
+            self.validFrom = validFrom
             self.view = view
             self.entityLength = entityLength
             self.bytes = bytes
@@ -130,7 +136,9 @@ final class LatestCache: Sendable {
         guard isEnabled else { return false }
         let hash = hash(view, entity)
         return try shard(hash).shard.withLock { shard throws(WhenceError) in
-            guard let entry = shard.entries[hash], entry.fillToken == 0, entry.isOf(view, entity), T < entry.validUntil else {
+            guard let entry = shard.entries[hash], entry.fillToken == 0, entry.isOf(view, entity), T >= entry.validFrom,
+                T < entry.validUntil
+            else {
                 shard.misses &+= 1
                 return false
             }
@@ -149,7 +157,7 @@ final class LatestCache: Sendable {
         let hash = hash(view, entity)
         let placeholder = Entry(
             view: view, entityLength: entity.byteCount, bytes: unsafe entity.withUnsafeBytes { unsafe Array($0) }, versions: [],
-            validUntil: .distantPast, fillToken: token)
+            validFrom: .distantFuture, validUntil: .distantPast, fillToken: token)
         return shard(hash).shard.withLock { shard in
             if let entry = shard.entries[hash], entry.fillToken != 0 { return nil }
             shard.insert(placeholder, hash, budget: shardBudget)
@@ -197,7 +205,8 @@ final class LatestCache: Sendable {
             unsafe row.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
             let version = CachedVersion(eventTime: eventTime, commit: commit, row: entity.byteCount..<bytes.count)
             let updated = Entry(
-                view: view, entityLength: entity.byteCount, bytes: bytes, versions: [version], validUntil: entry.validUntil)
+                view: view, entityLength: entity.byteCount, bytes: bytes, versions: [version],
+                validFrom: max(entry.validFrom, commit), validUntil: entry.validUntil)
             updated.wasUsed = entry.wasUsed
             shard.insert(updated, hash, budget: shardBudget)
         }

@@ -44,11 +44,7 @@ public final class LatestReader {
         let current = store.generation.load(ordering: .acquiring)
         guard current != generation else { return }
         let view = try store.view(view.name)
-        let types = Dictionary(view.stored.currentSchema.fields.map { ($0.id, $0.type) }) { $1 }
-        let targets = zip(featureIDs, projection.targets).map { id, target in
-            // A feature that was retired is no longer found, whatever old rows carry: no row has the greatest id.
-            RowProjection.Target(featureID: types[id] == nil ? .max : id, type: types[id] ?? target.type)
-        }
+        let targets = view.targets(zip(featureIDs, projection.targets).map { ($0, $1.type) })
         self.view = view
         walk = LatestReader.walk(view)
         let hasChanged = targets != projection.targets
@@ -78,6 +74,8 @@ public final class LatestReader {
     /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
     public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
         if store.generation.load(ordering: .acquiring) != generation { try catchUp() }
+        // Columns that were handed out belong to whoever has them.
+        if columns.isFinished { makeColumns(columns.count) }
         try view.checkHorizon(now)
         sink.clear(row)
         if try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink) { return }
@@ -86,10 +84,17 @@ public final class LatestReader {
 
     private func readFromStore(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
         sink.clear(row)
-        let token = store.cache.beginFill(view: view.id, entity: entity)
+        var token = store.cache.beginFill(view: view.id, entity: entity)
         do {
             // After the placeholder is there, so that no commit can pass unseen between this state and the entry.
             try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.refresh() }
+            if store.generation.load(ordering: .acquiring) != generation {
+                // Definitions were applied in between: what would be read by the old ones is no entry.
+                if let token { store.cache.abandonFill(token, view: view.id, entity: entity) }
+                token = nil
+                try catchUp()
+                sink.clear(row)
+            }
             guard let token else {
                 seek(entity, at: now)
                 _ = try walk.run(&cursor, entity: entity, at: now, into: &sink)
@@ -102,7 +107,7 @@ public final class LatestReader {
             try check()
             let entry = LatestCache.Entry(
                 view: view.id, entityLength: entity.byteCount, bytes: collected.bytes, versions: collected.versions,
-                validUntil: collected.validUntil)
+                validFrom: now, validUntil: collected.validUntil)
             store.cache.finishFill(token, entry)
             try entry.replay(at: now, ttlMicros: walk.ttlMicros, into: &sink)
         } catch {
@@ -134,6 +139,13 @@ extension Store {
 }
 
 extension OpenView {
+    /// Features that were looked up earlier, with the types of now. One that was retired since is no longer found, whatever old rows
+    /// carry: no row has the greatest id.
+    func targets(_ features: [(id: UInt32, type: FeatureType)]) -> [RowProjection.Target] {
+        let types = Dictionary(stored.currentSchema.fields.map { ($0.id, $0.type) }) { $1 }
+        return features.map { .init(featureID: types[$0.id] == nil ? .max : $0.id, type: types[$0.id] ?? $0.type) }
+    }
+
     /// The named features as the current schema has them, or all of them.
     func targets(_ features: [String]?) throws(WhenceError) -> [RowProjection.Target] {
         let schema = stored.currentSchema

@@ -43,12 +43,14 @@ public struct ViewScan: Spine {
     private let place: ScanPlace
 
     init(_ store: Store, _ request: ScanRequest) throws(WhenceError) {
+        // The pin first: what the snapshot holds beyond it is left out by commit time.
+        let knownAt = store.pin(request.knownAt)
+        self.knownAt = knownAt
         let snapshot = store.database.makeSnapshot()
         let view = try store.view(request.view)
         if let knownAt = request.knownAt { try view.checkHorizon(knownAt: knownAt) }
         self.view = view
         self.request = request
-        knownAt = store.pin(request.knownAt)
         visibility = store.visibility(ReadPoint(knownAt: knownAt))
         let targets = try view.targets(request.features)
         projection = RowProjection(targets: targets, layouts: view.layouts)

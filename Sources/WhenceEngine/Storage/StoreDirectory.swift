@@ -23,6 +23,7 @@ struct StoreDirectory {
         }
         if files.fileExists(atPath: format) {
             try checkFormat()
+            try checkDatabase()
         } else {
             // What a making that was cut short leaves behind counts as nothing.
             let names = exists ? (try? files.contentsOfDirectory(atPath: path)) ?? ["?"] : []
@@ -38,6 +39,16 @@ struct StoreDirectory {
             }
             try make()
         }
+    }
+
+    /// Refuses a database that has files, but not the one that names them: RocksDB would take it for a new one.
+    private func checkDatabase() throws(WhenceError) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: database)) ?? []
+        // A store whose making was cut short may have a MANIFEST; these come later.
+        let hasData = names.contains { $0.hasSuffix(".sst") || $0.hasSuffix(".log") }
+        guard hasData && !names.contains("CURRENT") else { return }
+        throw WhenceError(
+            .corruption, "the file CURRENT is missing", place: database, hint: "restore the store from a backup")
     }
 
     private func checkFormat() throws(WhenceError) {

@@ -28,16 +28,28 @@ extension Store {
         if !dryRun { try checkWritable() }
         let open = try self.view(view)
         let stated = if let horizon { horizon } else { try declaredHorizon(open) }
-        let horizon = max(stated, open.horizon)
-        guard horizon <= now else {
+        guard stated <= now else {
             throw WhenceError(
-                .invalidTime, "the horizon \(horizon) is in the future", place: "view '\(view)'", hint: "name an instant that has passed")
+                .invalidTime, "the horizon \(stated) is in the future", place: "view '\(view)'", hint: "name an instant that has passed")
         }
-        if !dryRun { try setHorizon(horizon, of: open) }
-        var report = RetentionReport(view: view, horizon: horizon)
-        var frontier = RetentionFrontier(open, horizon: horizon)
+        let (current, horizon) = dryRun ? (open, max(stated, open.horizon)) : try setHorizon(stated, of: view)
+        // In a function of its own: its snapshot must be gone before the compaction, which keeps what a snapshot still sees.
+        let report = try removeOutOfReach(current, horizon, dryRun: dryRun, progress)
+        if !dryRun {
+            try forgetOldIdempotencyKeys()
+            cache.removeAll(view: current.id)
+            if report.versionsRemoved > 0 { try compact(view) }
+        }
+        return report
+    }
+
+    private func removeOutOfReach(
+        _ view: OpenView, _ horizon: Timestamp, dryRun: Bool, _ progress: (Int) -> Void
+    ) throws(WhenceError) -> RetentionReport {
+        var report = RetentionReport(view: view.name, horizon: horizon)
+        var frontier = RetentionFrontier(view, horizon: horizon)
         var batch = WriteBatch()
-        var cursor = database.makeCursor(open.family, at: database.makeSnapshot(), fillCache: false)
+        var cursor = database.makeCursor(view.family, at: database.makeSnapshot(), fillCache: false)
         cursor.seekToFirst()
         while cursor.isValid {
             do {
@@ -47,20 +59,15 @@ extension Store {
                 if try !frontier.keeps(key, row, publication: publication) {
                     report.versionsRemoved += 1
                     report.bytesRemoved += key.byteCount + row.byteCount
-                    if !dryRun { batch.delete(key, in: open.family) }
+                    if !dryRun { batch.delete(key, in: view.family) }
                 }
             }
-            if batch.count >= 10_000 { try write(&batch, open) }
+            if batch.count >= 10_000 { try write(&batch, view) }
             if report.versionsSeen % 100_000 == 0 { progress(report.versionsSeen) }
             cursor.next()
         }
-        try storage(at: "view '\(view)'") { () throws(RocksDBError) in try cursor.check() }
-        if !dryRun {
-            try write(&batch, open)
-            try forgetOldIdempotencyKeys()
-            cache.removeAll(view: open.id)
-            if report.versionsRemoved > 0 { try compact(view) }
-        }
+        try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.check() }
+        if !dryRun { try write(&batch, view) }
         return report
     }
 
@@ -73,19 +80,27 @@ extension Store {
         return now.advanced(by: .zero - retention)
     }
 
-    /// The horizon first: a read that the removal would cut short is refused before anything is removed.
-    private func setHorizon(_ horizon: Timestamp, of view: OpenView) throws(WhenceError) {
+    /// The horizon first: a read that the removal would cut short is refused before anything is removed. It never moves back, and
+    /// belongs to the view as it is between commits. Returns both.
+    private func setHorizon(_ stated: Timestamp, of name: String) throws(WhenceError) -> (OpenView, Timestamp) {
+        let result = Slots<OpenView>(1)
         try committer.exclusively { [self] last throws(WhenceError) in
+            let view = try self.view(name)
+            let horizon = max(stated, view.horizon)
             var batch = WriteBatch()
             batch.put(Records.horizon(view.id), Records.bytes(horizon), in: records)
             // From here on no commit time is at or before the horizon, and what is known now is known after it.
             let time = max(last, horizon)
             batch.put(Records.lastCommit, Records.bytes(time), in: records)
-            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.write(batch, sync: true) }
-            state.withLock { $0.views[view.name] = OpenView(view.stored, view.family, horizon: horizon) }
+            try storage(at: "view '\(name)'") { () throws(RocksDBError) in try database.write(batch, sync: true) }
+            let updated = OpenView(view.stored, view.family, horizon: horizon)
+            state.withLock { $0.views[name] = updated }
             generation.add(1, ordering: .releasing)
+            result[0] = updated
             return time
         }
+        let view = if let updated = result[0] { updated } else { try self.view(name) }
+        return (view, view.horizon)
     }
 
     private func write(_ batch: inout WriteBatch, _ view: OpenView) throws(WhenceError) {
@@ -160,15 +175,15 @@ struct RetentionFrontier {
             // Only a newer tombstone makes one needless: it also ends features that the view will have one day.
             if answers { ended = min(ended, known) }
         case .retraction:
-            if isAnswered(view.stored.currentSchema.fields, from: known) { return false }
+            // As long as what it retracts may be there: a deletion would be in force again.
             retracted = eventTime
         case .row:
             let layout = try view.layout(header.schemaID)
             let body = try RowBody(row, header: header, layout)
             let carried = layout.schema.fields.enumerated().filter { body.place(of: $0.offset) != .absent }.map(\.element)
-            // What stands over a retraction hides what it does not carry as well; what stands over a deletion is one.
-            let matters = header.isOverRetraction ? view.stored.currentSchema.fields : carried
-            if !header.isOverDeletion && isAnswered(matters, from: known) { return false }
+            // What stands over a deletion or a retraction is one, too.
+            let isPlain = !header.isOverDeletion && !header.isOverRetraction
+            if isPlain && isAnswered(carried, from: known) { return false }
             if answers {
                 for field in carried { answered[field.id] = min(answered[field.id] ?? .distantFuture, known) }
                 if header.isOverDeletion { ended = min(ended, known) }
