@@ -48,7 +48,7 @@ soak: ## random schedules and kills for as long as one likes: SOAK_SECONDS=600 S
 
 sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
 	@.ci/setup
-	@.ci/test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/.ci/leaks .ci/test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
 	@.ci/test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 
 format: ## format the Swift files in place

@@ -21,7 +21,10 @@ import Synchronization
         let options = unsafe rocksdb_options_create()
         defer { unsafe rocksdb_options_destroy(options) }
         var count = 0
-        guard let list = unsafe try? call({ unsafe rocksdb_list_column_families(options, path, &count, $0) }) else { return [] }
+        var found: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        // A list comes back with an error, too, and an empty one has to be freed as well.
+        unsafe try? call { unsafe found = rocksdb_list_column_families(options, path, &count, $0) }
+        guard let list = unsafe found else { return [] }
         defer { unsafe rocksdb_list_column_families_destroy(list, count) }
         return (0..<count).compactMap { index in unsafe list[index].map { unsafe String(cString: $0) } }
     }
