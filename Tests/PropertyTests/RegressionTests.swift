@@ -79,6 +79,14 @@ import WhenceCore
         ])
     }
 
+    @Test func retentionKeepsARetractionOfADeletionThatALaterFeatureMeets() throws {
+        try run([
+            .write([RegressionTests.row(3, 4, at: 27, .row, "n", "label")]), .write([RegressionTests.row(3, 4, at: 6, .deletion)]),
+            .write([RegressionTests.row(3, 4, at: 6, .retraction)]), .clock(60), .retain(view: 3, before: 51),
+            .alter(.add(view: 3, "extra", .int32)), .write([RegressionTests.row(3, 4, at: 3, .row, "extra")]), RegressionTests.join(4, at: 60),
+        ])
+    }
+
     @Test func aHorizonLaterThanTheLastCommitRefusesNoUnpinnedRead() throws {
         try run([
             .write([RegressionTests.row(0, 1, at: 9, .row, "flag")]), .clock(100), .retain(view: 0, before: 50),
