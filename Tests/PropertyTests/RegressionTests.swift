@@ -83,7 +83,8 @@ import WhenceCore
         try run([
             .write([RegressionTests.row(3, 4, at: 27, .row, "n", "label")]), .write([RegressionTests.row(3, 4, at: 6, .deletion)]),
             .write([RegressionTests.row(3, 4, at: 6, .retraction)]), .clock(60), .retain(view: 3, before: 51),
-            .alter(.add(view: 3, "extra", .int32)), .write([RegressionTests.row(3, 4, at: 3, .row, "extra")]), RegressionTests.join(4, at: 60),
+            .alter(.add(view: 3, "extra", .int32)), .write([RegressionTests.row(3, 4, at: 3, .row, "extra")]),
+            RegressionTests.join(4, at: 60),
         ])
     }
 
