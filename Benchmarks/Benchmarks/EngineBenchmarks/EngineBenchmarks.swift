@@ -43,7 +43,8 @@ let benchmarks: @Sendable () -> Void = {
             var at = 0
             benchmark.startMeasurement()
             for _ in benchmark.scaledIterations {
-                try reader.read(0, keys[at].span.bytes, at: store.now)
+                let key = keys[at]
+                try reader.read(0, key.span.bytes, at: store.now)
                 at = (at + 1) % keys.count
             }
             benchmark.stopMeasurement()
