@@ -22,8 +22,6 @@ struct VersionBuffer {
     private var longestEntity = 0
 
     var count: Int { entries.count }
-    /// Memory in use, roughly.
-    var byteCount: Int { bytes.count + entries.count * MemoryLayout<Entry>.stride }
 
     mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
