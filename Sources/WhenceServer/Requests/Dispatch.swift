@@ -28,21 +28,21 @@ extension Session {
         case .credit: try grant(frame)
         case .uploadRows, .uploadEnd: try upload(frame)
 
-        case .write: try answer(frame, .write, on: core.writes) { try $0.write($1, principal) }
-        case .plan: try answer(frame, .plan, on: core.points) { try $0.plan($1, principal) }
-        case .apply: try answer(frame, .apply, on: core.writes) { try $0.apply($1, principal) }
-        case .catalogList: try answer(frame, .catalogList, on: core.points) { try $0.catalogList($1, principal) }
-        case .catalogShow: try answer(frame, .catalogShow, on: core.points) { try $0.catalogShow($1, principal) }
-        case .describe: try answer(frame, .describe, on: core.points) { try $0.describe($1, principal) }
-        case .stats: try answer(frame, .stats, on: core.points) { try $0.stats($1, principal) }
-        case .compact: try answer(frame, .compact, on: core.upkeep) { try $0.compact($1, principal) }
-        case .retain: try answer(frame, .retain, on: core.upkeep) { try $0.retain($1, principal) }
-        case .erase: try answer(frame, .erase, on: core.upkeep) { try $0.erase($1, principal) }
+        case .write: try answer(frame, .write, principal, on: core.writes, RequestWork.write)
+        case .plan: try answer(frame, .plan, principal, on: core.points, RequestWork.plan)
+        case .apply: try answer(frame, .apply, principal, on: core.writes, RequestWork.apply)
+        case .catalogList: try answer(frame, .catalogList, principal, on: core.points, RequestWork.catalogList)
+        case .catalogShow: try answer(frame, .catalogShow, principal, on: core.points, RequestWork.catalogShow)
+        case .describe: try answer(frame, .describe, principal, on: core.points, RequestWork.describe)
+        case .stats: try answer(frame, .stats, principal, on: core.points, RequestWork.stats)
+        case .compact: try answer(frame, .compact, principal, on: core.upkeep, RequestWork.compact)
+        case .retain: try answer(frame, .retain, principal, on: core.upkeep, RequestWork.retain)
+        case .erase: try answer(frame, .erase, principal, on: core.upkeep, RequestWork.erase)
 
-        case .history: try stream(frame, .history) { HistoryJob(try HistoryRequest(decoding: frame), principal, $0) }
-        case .scan: try stream(frame, .scan) { ScanJob(try ScanRequest(decoding: frame), principal, $0) }
-        case .join: try stream(frame, .join) { JoinJob(try JoinRequest(decoding: frame), principal, $0) }
-        case .backfill: try stream(frame, .backfill) { BackfillJob(try BackfillRequest(decoding: frame), principal, $0) }
+        case .history: try stream(frame, .history, principal, HistoryJob.init)
+        case .scan: try stream(frame, .scan, principal, ScanJob.init)
+        case .join: try stream(frame, .join, principal, JoinJob.init)
+        case .backfill: try stream(frame, .backfill, principal, BackfillJob.init)
 
         case .hello, .authenticate: throw .violation("the session is open already")
         case .welcome, .challenge, .authenticated, .pong, .draining, .error, .document, .committed, .onlineAnswer, .schema, .rows, .end,

@@ -12,12 +12,14 @@ struct RequestWork: Sendable {
     let maximumPayloadBytes: Int
 
     /// Makes the answer and hands it to the session.
-    func run(_ frame: Frame, _ body: (borrowing RequestWork, Frame) throws(WhenceError) -> Answer) {
+    func run(
+        _ frame: Frame, _ principal: Principal, _ body: (RequestWork) -> (Frame, Principal) throws(WhenceError) -> Answer
+    ) {
         let began = NIODeadline.now()
         let result: Result<(frames: ByteBuffer, rows: Int), WhenceError>
         do throws(WhenceError) {
             try request.checkOpen()
-            let answer = try body(self, frame)
+            let answer = try body(self)(frame, principal)
             var writer = FrameWriter(maximumPayloadBytes: maximumPayloadBytes)
             try answer.write(&writer, request.id)
             result = .success((writer.buffer, answer.rows))

@@ -35,7 +35,8 @@ extension Session {
             return refuse(frame, operation, .requests, "the server has as many open requests as it takes")
         }
         let arrival = NIODeadline.now()
-        let timeout = micros == 0 ? core.limits.defaultTimeout.timeAmount : .microseconds(Int64(clamping: min(micros, 1 << 52)))
+        let standard = operation.isLong ? core.limits.defaultLongTimeout : core.limits.defaultTimeout
+        let timeout = micros == 0 ? standard.timeAmount : .microseconds(Int64(clamping: min(micros, 1 << 52)))
         let request = OpenRequest(id: frame.requestID, operation: operation, arrival: arrival, deadline: arrival + timeout, bytes: frame.byteCount)
         requests[frame.requestID] = request
         core.metrics.inFlight.add(1)
@@ -97,13 +98,13 @@ extension Session {
 
     /// Has a request answered by a thread of `pool`: `body` reads the frame and makes the answer there.
     func answer(
-        _ frame: Frame, _ operation: Operation, on pool: WorkPool,
-        _ body: @escaping @Sendable (borrowing RequestWork, Frame) throws(WhenceError) -> Answer
+        _ frame: Frame, _ operation: Operation, _ principal: Principal, on pool: WorkPool,
+        _ body: @escaping @Sendable (RequestWork) -> (Frame, Principal) throws(WhenceError) -> Answer
     ) throws(WhenceError) {
         guard let request = try admit(frame, operation) else { return }
         let work = RequestWork(core: core, request: request, session: self, maximumPayloadBytes: writer.maximumPayloadBytes)
         do throws(WhenceError) {
-            try pool.submit(for: id) { work.run(frame, body) }
+            try pool.submit(for: id) { work.run(frame, principal, body) }
         } catch {
             if error.code == .overloaded { core.metrics.shed(.queue) }
             end(request, with: error)
@@ -122,6 +123,16 @@ extension Session {
             finish(request)
         case .failure(let error) where error.code == .protocolViolation: fail(error)
         case .failure(let error): end(request, with: error)
+        }
+    }
+}
+
+extension Operation {
+    /// Whether a request of this kind may well take minutes.
+    fileprivate var isLong: Bool {
+        switch self {
+        case .scan, .join, .backfill, .compact, .retain, .erase: true
+        default: false
         }
     }
 }

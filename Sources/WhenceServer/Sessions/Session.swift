@@ -30,7 +30,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Requests that are open, by their ids.
     var requests: [UInt32: OpenRequest] = [:]
     /// The bytes of the last online read's selection and schema, and the reader that they led to.
-    var lastReader: PreparedReader?
+    weak var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
     var lastFrameAt = NIODeadline.now()
@@ -210,7 +210,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     /// Answers of a burst go out together when it ends; others at the end of the event loop's turn.
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !isInBurst, !isFlushScheduled else { return }
         isFlushScheduled = true
         loop.eventLoop.execute { [self] in
