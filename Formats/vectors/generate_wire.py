@@ -408,7 +408,7 @@ def messages():
         message("challenge", "challenge", 0, data=b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096".hex()),
         message("authenticated", "authenticated", 0, user="ann", roles=["reader", "writer"], data=b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".hex()),
         message("ping", "ping", 1, timeout="0"),
-        message("ping with the longest timeout", "ping", 4294967295, timeout="18446744073709551615"),
+        message("ping with the longest timeout", "ping", 4294967295, timeout="9223372036854775807"),
         message("pong", "pong", 1, time="1357016400000000"),
         message("cancel", "cancel", 9),
         message("credit", "credit", 9, bytes=4294967295),
