@@ -116,6 +116,7 @@ enum AnyMessage {
         case .catalogList: CatalogListRequest.self
         case .catalogShow: CatalogShowRequest.self
         case .describe: DescribeRequest.self
+        case .definitions: DefinitionsRequest.self
         case .write: WriteRequest.self
         case .onlineRead: OnlineRead.self
         case .history: HistoryRequest.self
@@ -189,7 +190,10 @@ enum AnyMessage {
         case "upload end": return UploadEnd(rows: try f.rows.number())
         case "end": return StreamEnd(rows: try f.rows.number())
         case "plan": return PlanRequest(timeout: try f.timeout.asTimeout, files: try definitions(f))
-        case "apply": return ApplyRequest(timeout: try f.timeout.asTimeout, files: try definitions(f))
+        case "apply":
+            return ApplyRequest(
+                timeout: try f.timeout.asTimeout, files: try definitions(f), baseVersion: try f.base_version.optionalNumber())
+        case "definitions": return DefinitionsRequest(timeout: try f.timeout.asTimeout)
         case "catalog list": return CatalogListRequest(timeout: try f.timeout.asTimeout)
         case "catalog show":
             return CatalogShowRequest(

@@ -97,6 +97,11 @@ indirect enum Fields: Decodable, Sendable {
         throw Unexpected(what: "\(self) for a number")
     }
 
+    func optionalNumber<T: FixedWidthInteger>(_: T.Type = T.self) throws -> T? {
+        if case .null = self { return nil }
+        return try number()
+    }
+
     var bytes: [UInt8] { get throws { [UInt8](hex: try string) } }
 
     var items: [Fields] {
