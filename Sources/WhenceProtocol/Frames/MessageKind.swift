@@ -14,6 +14,7 @@ public enum MessageKind: UInt8, Sendable, CaseIterable {
     case catalogList = 18
     case catalogShow = 19
     case describe = 20
+    case definitions = 21
     case write = 32
     case onlineRead = 33
     case history = 34

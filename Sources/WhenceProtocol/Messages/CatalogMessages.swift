@@ -57,21 +57,39 @@ public struct ApplyRequest: Message, Equatable {
     public static var kind: MessageKind { .apply }
     public var timeout: Duration?
     public var files: [DefinitionText]
+    /// The version of the catalog that the change was planned against; where it is another by now, nothing is changed. nil for any.
+    public var baseVersion: UInt32?
 
-    public init(timeout: Duration?, files: [DefinitionText]) {
+    public init(timeout: Duration?, files: [DefinitionText], baseVersion: UInt32? = nil) {
         self.timeout = timeout
         self.files = files
+        self.baseVersion = baseVersion
     }
 
     public func encode(into writer: inout FrameWriter) throws(WhenceError) {
         writer.timeout(timeout)
         try DefinitionText.encode(files, into: &writer)
+        writer.flag(baseVersion != nil)
+        if let baseVersion { writer.integer(baseVersion) }
     }
 
     public init(from reader: inout PayloadReader) throws(WhenceError) {
         timeout = try reader.timeout()
         files = try DefinitionText.list(from: &reader)
+        baseVersion = try reader.flag() ? try reader.integer() : nil
     }
+}
+
+/// Asks for every version of every definition, as it is stored.
+public struct DefinitionsRequest: Message, Equatable {
+    public static var kind: MessageKind { .definitions }
+    public var timeout: Duration?
+
+    public init(timeout: Duration?) { self.timeout = timeout }
+
+    public func encode(into writer: inout FrameWriter) throws(WhenceError) { writer.timeout(timeout) }
+
+    public init(from reader: inout PayloadReader) throws(WhenceError) { timeout = try reader.timeout() }
 }
 
 /// Asks what is defined.
