@@ -1,0 +1,5 @@
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import WhenceEngine
