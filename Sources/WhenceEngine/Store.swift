@@ -113,6 +113,9 @@ public final class Store: Sendable {
     /// The definitions as they stand.
     public var catalog: Catalog { state.withLock { $0.catalog } }
 
+    /// A number that changes when definitions or horizons do: whoever keeps something made from the catalog compares it.
+    public var definitionsGeneration: Int { generation.load(ordering: .acquiring) }
+
     /// What applying `definitions` would change.
     public func plan(_ definitions: Definitions) throws(WhenceError) -> CatalogPlan { try catalog.plan(definitions) }
 

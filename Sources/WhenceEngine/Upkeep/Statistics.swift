@@ -96,6 +96,13 @@ extension Store {
         try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.compact(open.family) }
     }
 
+    /// Goes on writing after a full disk or another error of RocksDB's has stopped it. Throws what still stands in the way.
+    /// May take as long as writing out the memtables.
+    public func resume() throws(WhenceError) {
+        try checkWritable()
+        try storage(at: "store") { () throws(RocksDBError) in try database.resume() }
+    }
+
     /// Writes out the memtables of `view`.
     public func flush(_ view: String) throws(WhenceError) {
         try checkWritable()

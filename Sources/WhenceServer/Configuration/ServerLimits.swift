@@ -20,12 +20,26 @@ public struct ServerLimits: Sendable, Equatable {
     public var uploadCreditBytes = 8 << 20
     /// Answers that a connection may have waiting for its client to read them. Above it nothing more is read from that connection.
     public var outboxBytes = 4 << 20
-    /// A connection without requests that says nothing for so long is closed; a stream whose client gives no credit for so long is ended.
+    /// Entities of an online read that an event loop answers itself; a larger read goes to the pool. With rows in the cache this many take
+    /// about 0.2 ms, which is as long as others on that loop may be made to wait.
+    public var inlineEntities = 512
+    /// Rows of a stream go out in frames of about this many bytes: large enough to cost nothing each, small enough to share a connection.
+    public var streamFrameBytes = 4 << 20
+    /// Memory of one block of a join whose request does not say; also the most that a request may ask for is `streamMemoryBytes`.
+    public var joinMemoryBytes = 256 << 20
+    /// Memory that all open joins together are promised; past it a join is refused with `overloaded`.
+    public var streamMemoryBytes = 1 << 30
+    /// A connection without requests that says nothing for so long is closed. Half-open ones are found by TCP's keepalive long before.
+    public var idleConnectionTime = Duration.seconds(3600)
+    /// A stream whose client gives neither credit nor rows for so long is ended; a connection that stands still within a frame, or does not
+    /// read what waits for it, is closed.
     public var idleTime = Duration.seconds(60)
     /// Connection, TLS and authentication together take at most so long, so that half-open connections do not pile up.
     public var openingTime = Duration.seconds(10)
     /// How long a request may take that does not say.
     public var defaultTimeout = Duration.seconds(60)
+    /// The same for what uploads or is answered by a stream, and for compaction and retention: a training set may take its time.
+    public var defaultLongTimeout = Duration.seconds(3600)
     /// How long open requests may go on after the server was told to end.
     public var drainTime = Duration.seconds(30)
 
