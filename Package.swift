@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(
             name: "whence",
             dependencies: [
-                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular", "WhenceServer",
+                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular", "WhenceProtocol", "WhenceClient", "WhenceServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

@@ -24,7 +24,7 @@ final class Load {
     private static let batchBytesMax = 32 << 20
     private static let progressEvery = 1024
 
-    private let store: Store
+    private let target: any LoadTarget
     private let view: StoredView
     private let choices: Choices
     private let rejects: RejectsFile
@@ -34,8 +34,8 @@ final class Load {
     /// Commits, of which some may repeat earlier ones of the same idempotency key.
     private(set) var commits: [Commit] = []
 
-    init(_ store: Store, _ view: StoredView, _ choices: Choices) {
-        self.store = store
+    init(_ target: any LoadTarget, _ view: StoredView, _ choices: Choices) {
+        self.target = target
         self.view = view
         self.choices = choices
         rejects = RejectsFile(choices.rejectsPath)
@@ -46,22 +46,15 @@ final class Load {
         // Only a regular file has a size, and can be read again.
         let bytes = choices.path == "-" ? nil : try ByteSource(path: choices.path).totalBytes
         let isReadTwice = bytes != nil
-        let batch = RowBatch(view)
         if isReadTwice {
-            try run("checking", notes: true) { () throws(WhenceError) in
-                if self.isFull(batch) { batch.removeAll() }
-                return batch
-            }
-            batch.removeAll()
+            try run("checking", notes: true) { if self.isFull { self.target.removeAll() } }
+            target.removeAll()
             rows = 0
             rejected = 0
         }
         do {
-            try run("writing", notes: !isReadTwice) { () throws(WhenceError) in
-                if self.isFull(batch) { try self.commit(batch) }
-                return batch
-            }
-            if batch.count > 0 { try commit(batch) }
+            try run("writing", notes: !isReadTwice) { () throws(WhenceError) in if self.isFull { try self.commit() } }
+            if target.count > 0 { try commit() }
         } catch {
             throw saying(soFar, error)
         }
@@ -69,18 +62,14 @@ final class Load {
 
     /// Loads everything as one backfill, which is published at the end.
     func backfill() throws(WhenceError) {
-        let backfill = try store.backfill(view.definition.name)
-        try run("backfill", notes: true) { () throws(WhenceError) in try backfill.rows() }
-        guard rows > 0 else { return }
-        commits = [try backfill.publish()]
+        try run("backfill", notes: true) {}
+        if rows > 0 { try commit() }
     }
 
-    private func isFull(_ batch: RowBatch) -> Bool { batch.count >= choices.batchRows || batch.byteCount >= Load.batchBytesMax }
+    private var isFull: Bool { target.count >= choices.batchRows || target.byteCount >= Load.batchBytesMax }
 
-    private func commit(_ batch: RowBatch) throws(WhenceError) {
-        let key = choices.idempotencyKey.map { "\($0)/\(commits.count)" }
-        commits.append(try store.write(batch, idempotencyKey: key))
-        batch.removeAll()
+    private func commit() throws(WhenceError) {
+        commits.append(try target.commit(idempotencyKey: choices.idempotencyKey.map { "\($0)/\(commits.count)" }))
     }
 
     private var soFar: String {
@@ -96,12 +85,12 @@ final class Load {
 
     // MARK: Reading
 
-    /// Reads the whole input into the batches that `next` hands out, asking for one before each row.
-    private func run(_ label: String, notes: Bool, _ next: () throws(WhenceError) -> RowBatch) throws(WhenceError) {
+    /// Reads the whole input into the target, calling `prepare` before each row.
+    private func run(_ label: String, notes: Bool, _ prepare: () throws(WhenceError) -> Void) throws(WhenceError) {
         do throws(WhenceError) {
             switch try choices.format.reader(choices.path, nulls: choices.nulls, absent: choices.absent) {
-            case let csv as CSVReader: try read(csv, label, notes: notes, next)
-            case let ndjson as NDJSONReader: try read(ndjson, label, notes: notes, next)
+            case let csv as CSVReader: try read(csv, label, notes: notes, prepare)
+            case let ndjson as NDJSONReader: try read(ndjson, label, notes: notes, prepare)
             default: preconditionFailure("a reader of another format")
             }
         } catch {
@@ -112,7 +101,7 @@ final class Load {
     }
 
     private func read<Reader: RecordReader>(
-        _ reader: Reader, _ label: String, notes: Bool, _ next: () throws(WhenceError) -> RowBatch
+        _ reader: Reader, _ label: String, notes: Bool, _ prepare: () throws(WhenceError) -> Void
     ) throws(WhenceError) {
         let mapping = try RowMapping(view, choices.mapping)
         try mapping.take(reader)
@@ -127,9 +116,9 @@ final class Load {
                 continue
             }
             if reader.columns.count > mapping.columnCount { try mapping.take(reader) }
-            let batch = try next()
+            try prepare()
             do throws(WhenceError) {
-                try mapping.append(reader, to: batch)
+                try target.append(reader, by: mapping)
                 rows += 1
             } catch {
                 guard Load.isAboutTheRow(error) else { throw error }

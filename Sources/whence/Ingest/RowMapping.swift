@@ -30,7 +30,8 @@ final class RowMapping {
     private var eventTime: Int?
     private var availability: Int?
     private var kind: Int?
-    private var features: [(column: Int, field: Int, type: FeatureType)] = []
+    /// The features that the table has: its column, and the field of the view's schema.
+    private(set) var features: [(column: Int, field: Int, type: FeatureType)] = []
     private var taken: [String: String] = [:]
     private var key: [UInt8] = []
 
@@ -109,29 +110,49 @@ final class RowMapping {
             hint: "the columns are \(columns.joined(separator: ", ")); use --rename COLUMN=\(name) where it has another name")
     }
 
+    /// What a record says besides its keys and features.
+    struct Head {
+        var kind: VersionKind
+        var eventTime: Timestamp
+        /// When it could first have been served, where the record states it.
+        var availability: Timestamp?
+    }
+
+    /// Throws, with the place, what is wrong with the record's times and kind.
+    func head<Reader: RecordReader>(_ reader: Reader) throws(WhenceError) -> Head {
+        guard let eventTime else { throw missing("event time", view.definition.eventTime.column, reader.columns).at(reader.place()) }
+        let time = try instant(reader, eventTime, eventTimes)
+        var stated: Timestamp?
+        if let availability, reader.field(availability).hasValue { stated = try instant(reader, availability, availabilityTimes) }
+        return Head(kind: try kind(reader), eventTime: time, availability: stated)
+    }
+
+    private func keyColumn<Reader: RecordReader>(_ index: Int, _ reader: Reader) throws(WhenceError) -> Int {
+        guard let column = keyColumns[index] else {
+            throw missing("join key", view.entity.joinKeys[index].name, reader.columns).at(reader.place())
+        }
+        return column
+    }
+
     /// Appends the reader's current record to `batch`. Throws, with the place, what is wrong with it; the batch is as before then.
     func append<Reader: RecordReader>(_ reader: Reader, to batch: RowBatch) throws(WhenceError) {
         key.removeAll(keepingCapacity: true)
         for index in keyColumns.indices {
-            guard let column = keyColumns[index] else {
-                throw missing("join key", view.entity.joinKeys[index].name, reader.columns).at(reader.place())
-            }
+            let column = try keyColumn(index, reader)
             do {
                 try TextValue.appendKey(reader.field(column), as: keyTypes[index], to: &key)
             } catch {
                 throw refuse(error, column, reader)
             }
         }
-        guard let eventTime else { throw missing("event time", view.definition.eventTime.column, reader.columns).at(reader.place()) }
-        let time = try instant(reader, eventTime, eventTimes)
-        var stated: Timestamp?
-        if let availability, reader.field(availability).hasValue { stated = try instant(reader, availability, availabilityTimes) }
+        let head = try head(reader)
         let encoded = key
         let bytes = unsafe encoded.span.bytes
-        let kind = try kind(reader)
         do throws(WhenceError) {
-            guard kind == .row else { return try batch.append(kind, encoded: bytes, at: time, availableAt: stated) }
-            try batch.append(encoded: bytes, at: time, availableAt: stated) { encoder throws(WhenceError) in
+            guard head.kind == .row else {
+                return try batch.append(head.kind, encoded: bytes, at: head.eventTime, availableAt: head.availability)
+            }
+            try batch.append(encoded: bytes, at: head.eventTime, availableAt: head.availability) { encoder throws(WhenceError) in
                 for feature in features {
                     do throws(WhenceError) {
                         try TextValue.set(
@@ -143,6 +164,28 @@ final class RowMapping {
             }
         } catch {
             throw error.place.isEmpty ? error.at(reader.place()) : error
+        }
+    }
+
+    /// Appends join key `index` of the reader's current record to a column of its type.
+    func appendKey<Reader: RecordReader>(_ index: Int, of reader: Reader, to builder: ColumnBuilder) throws(WhenceError) {
+        let column = try keyColumn(index, reader)
+        do throws(WhenceError) {
+            // Checked as a key first: a key has rules of its own, and is never missing.
+            key.removeAll(keepingCapacity: true)
+            try TextValue.appendKey(reader.field(column), as: keyTypes[index], to: &key)
+            try TextValue.append(reader.field(column), times: featureTimes, to: builder)
+        } catch {
+            throw refuse(error, column, reader)
+        }
+    }
+
+    /// Appends feature `index` of the reader's current record to a column of its type; null where it has no value.
+    func appendFeature<Reader: RecordReader>(_ index: Int, of reader: Reader, to builder: ColumnBuilder) throws(WhenceError) {
+        do {
+            try TextValue.append(reader.field(features[index].column), times: featureTimes, to: builder)
+        } catch {
+            throw refuse(error, features[index].column, reader)
         }
     }
 

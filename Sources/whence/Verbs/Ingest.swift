@@ -76,8 +76,10 @@ struct Ingest: ParsableCommand {
         let format = if let format { format } else { try InputFormat(of: file, option: "--format") }
         let renames = try OptionText.pairs(rename, "--rename")
         let open = try store.open(.write)
+        let stored = try open.catalog.view(named: view)
+        let target: any LoadTarget = try backfill ? StoreBackfill(open, stored) : StoreWrites(open, stored)
         let load = Load(
-            open, try open.catalog.view(named: view),
+            target, stored,
             Load.Choices(
                 path: file, format: format, nulls: null, absent: absent,
                 mapping: RowMapping.Choices(renames: renames, ignoreUnknown: ignoreUnknown, epoch: epoch, floorTimes: floorTimes),
