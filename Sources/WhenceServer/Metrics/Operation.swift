@@ -27,4 +27,12 @@ public enum Operation: Int, Sendable, CaseIterable {
         default: "\(self)"
         }
     }
+
+    /// Whether it belongs into the audit log however it ends.
+    public var isAdministrative: Bool {
+        switch self {
+        case .apply, .compact, .retain, .erase: true
+        default: false
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Synchronization
 import WhenceCore
 import WhenceProtocol
 

@@ -62,7 +62,8 @@ final class WorkPool: Sendable {
         for index in 0..<threads {
             ended.enter()
             let thread = Thread { [self] in
-                if niceness > 0 { unsafe setpriority(PRIO_PROCESS, id_t(gettid()), Int32(niceness)) }
+                // On Linux this is the calling thread's alone.
+                if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
                 work()
                 ended.leave()
             }
@@ -83,7 +84,9 @@ final class WorkPool: Sendable {
     func submit(for connection: UInt64, isAdmitted: Bool = false, _ work: @escaping Work) throws(WhenceError) {
         let refusal: WhenceError? = state.withLock { state in
             if state.isClosed { return .draining() }
-            if !isAdmitted, state.waiting >= queueLimit { return .overloaded("the queue of \(name) is full", retryAfter: expectedWait(state.waiting)) }
+            if !isAdmitted, state.waiting >= queueLimit {
+                return .overloaded("the queue of \(name) is full", retryAfter: expectedWait(state.waiting))
+            }
             var lane = state.lanes.removeValue(forKey: connection) ?? Lane()
             if lane.isEmpty { state.turns.append(connection) }
             lane.waiting.append(work)
@@ -152,7 +155,8 @@ extension WhenceError {
     /// More was asked for than can be done now.
     static func overloaded(_ message: String, retryAfter: Duration) -> WhenceError {
         WhenceError(
-            .overloaded, message, hint: "wait, then repeat the request; or ask for less at a time", isRetryable: true, retryAfter: retryAfter)
+            .overloaded, message, hint: "wait, then repeat the request; or ask for less at a time", isRetryable: true,
+            retryAfter: retryAfter)
     }
 
     /// The server is about to end.

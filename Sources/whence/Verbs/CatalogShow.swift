@@ -32,7 +32,8 @@ struct CatalogShow: ParsableCommand {
         do throws(WhenceError) {
             let kind = parts.count == 2 ? try CatalogDocuments.kind(named: parts[0]) : nil
             return try CatalogDocuments.find(parts.last ?? definition, kind: kind, version: version, in: catalog)
-        } catch where error.code == .invalidArgument {
+        } catch {
+            guard error.code == .invalidArgument else { throw error }
             var reason = error
             reason.place = definition
             throw UsageError(reason)
