@@ -65,6 +65,7 @@ let package = Package(
                 "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular", "WhenceServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house),
         .target(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import Logging
 import ServiceLifecycle
+import UnixSignals
 import WhenceCore
 import WhenceServer
 
@@ -21,7 +22,7 @@ struct Serve: ParsableCommand {
         guard configuration.listen.isLoopback else {
             throw UsageError("--listen", "a server without TLS and users listens on loopback only")
         }
-        var logger = Logger(label: "whence", factory: StreamLogHandler.standardError)
+        var logger = Logger(label: "whence", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .notice
         let server = Server(try store.open(.create), configuration, logger: logger)
         let group = ServiceGroup(
