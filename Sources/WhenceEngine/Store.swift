@@ -21,6 +21,7 @@ public final class Store: Sendable {
     let state: Mutex<State>
     let cache: LatestCache
     let committer: Committer
+    let freshnessTable = FreshnessTable()
     /// Counts the changes of `state.views`, so that a reader that is kept notices that its view has changed.
     let generation = Atomic<Int>(0)
 
@@ -192,6 +193,7 @@ public final class Store: Sendable {
             for (name, earliest) in retractions { try view(name).checkRetractions(from: earliest) }
         } didCommit: { [self] parts, commit in
             updateCache(parts, commit)
+            updateFreshness(parts, commit)
         }
         return try committer.commit(work, idempotencyKey: idempotencyKey)
     }

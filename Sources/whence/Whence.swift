@@ -18,6 +18,6 @@ struct Whence: ParsableCommand {
         version: "whence 0.1.0",
         subcommands: [
             Plan.self, Apply.self, CatalogVerb.self, Ingest.self, Get.self, HistoryVerb.self, Join.self, Admin.self,
-            Serve.self,
+            Serve.self, UserVerb.self,
         ])
 }

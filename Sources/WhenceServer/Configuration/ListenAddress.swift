@@ -1,3 +1,5 @@
+import Glibc
+import NIOCore
 import WhenceCore
 
 /// Where a server listens: `HOST:PORT`, with an IPv6 address in brackets. Port 0 lets the system choose.
@@ -39,5 +41,21 @@ public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "127" else { return false }
         return parts.allSatisfy { part in UInt8(part) != nil }
+    }
+
+    /// What a failure to listen there means to a person.
+    public static func bindingError(_ error: any Error, _ address: ListenAddress) -> WhenceError {
+        let place = "\(address)"
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE?:
+            return WhenceError(
+                .invalidArgument, "something listens on this address already", place: place, hint: "stop it, or choose another port")
+        case EACCES?:
+            return WhenceError(.permissionDenied, "this port may not be listened on", place: place, hint: "choose a port from 1024 on")
+        case EADDRNOTAVAIL?:
+            return WhenceError(.invalidArgument, "this machine does not have this address", place: place, hint: "listen on one that it has")
+        default:
+            return WhenceError(.inputOutput, "cannot listen on this address", place: place, hint: "check the host's name and the port")
+        }
     }
 }

@@ -1,3 +1,4 @@
+import WhenceCore
 import WhenceEngine
 
 /// Everything that is decided about a server before it starts. `ServerSettings` says how it is written in a file, in the environment
@@ -11,7 +12,7 @@ public struct ServerConfiguration: Sendable {
     public var data = ""
     /// How the store uses the machine.
     public var store = StoreOptions()
-    /// Certificates; nil: connections are not encrypted.
+    /// Certificates; nil: connections are not encrypted. `tlsFiles` is what it is made of.
     public var tls: TLSConfigurationFiles?
     /// The file of users and tokens (`Formats/users.md`); nil: whoever connects may do everything.
     public var users: String?
@@ -23,8 +24,72 @@ public struct ServerConfiguration: Sendable {
     public var log = LogSettings()
     /// Whether the server may listen beyond loopback without TLS or without users.
     public var allowsInsecureListening = false
+    /// The settings under `tls`, before it is checked that they go together.
+    var tlsFiles = TLSFileSettings()
 
     public init() {}
+
+    /// Puts together what belongs together, and refuses what does not.
+    mutating func finish() throws(WhenceError) {
+        tls = try tlsFiles.files()
+        guard !data.isEmpty else {
+            throw WhenceError(
+                .invalidArgument, "nothing says where the store is", place: "data", hint: "name its directory with --data DIR")
+        }
+        if tls?.clientCertificates == .required, users == nil {
+            throw WhenceError(
+                .invalidArgument, "client certificates name users, and there is no file of users", place: "users",
+                hint: "make one with 'whence user add NAME --users FILE', or set tls.client_certificates to none")
+        }
+        try checkExposure()
+    }
+
+    /// Refuses to listen beyond this machine without TLS and users, unless that was asked for in so many words.
+    public func checkExposure() throws(WhenceError) {
+        guard !allowsInsecureListening else { return }
+        let missing = [tls == nil ? "TLS" : nil, users == nil ? "users" : nil].compactMap { $0 }
+        guard !missing.isEmpty else { return }
+        for address in [listen, http].compactMap({ $0 }) where !address.isLoopback {
+            throw WhenceError(
+                .invalidArgument,
+                "this address can be reached from other machines, and there is no \(missing.joined(separator: " and no "))",
+                place: "\(address)",
+                hint:
+                    "set tls.certificate, tls.key and users; or listen on 127.0.0.1; or, where everyone who can connect may read, write and "
+                    + "erase everything, add --insecure-listen-without-tls-and-authentication")
+        }
+    }
+
+    /// Whether the HTTP port is guarded like the protocol's: beyond loopback it is.
+    public var guardsHTTP: Bool { http.map { !$0.isLoopback } ?? false }
+}
+
+/// The settings under `tls`, as they are written.
+struct TLSFileSettings: Sendable, Equatable {
+    var certificate: String?
+    var key: String?
+    var clientAuthorities: String?
+    /// Empty: `required` where there are authorities, else `none`.
+    var clientCertificates = ""
+
+    func files() throws(WhenceError) -> TLSConfigurationFiles? {
+        func refuse(_ place: String, _ message: String) -> WhenceError { WhenceError(.invalidArgument, message, place: place) }
+        let choice = TLSConfigurationFiles.ClientCertificates(rawValue: clientCertificates)
+        guard let certificate, let key else {
+            if certificate != nil { throw refuse("tls.key", "there is a certificate, and its key is not named") }
+            if key != nil { throw refuse("tls.certificate", "there is a key, and its certificate is not named") }
+            if clientAuthorities != nil || choice.map({ $0 != .none }) ?? false {
+                throw refuse("tls.certificate", "client certificates need TLS, and no certificate of the server is named")
+            }
+            return nil
+        }
+        let files = TLSConfigurationFiles(
+            certificateChain: certificate, privateKey: key, clientAuthorities: clientAuthorities, clientCertificates: choice)
+        if files.clientCertificates != .none, clientAuthorities == nil {
+            throw refuse("tls.client_authorities", "client certificates are asked for, and no authority that signs them is named")
+        }
+        return files
+    }
 }
 
 /// How the log is written.
@@ -35,6 +100,8 @@ public struct LogSettings: Sendable, Equatable {
         /// One JSON object a line, for programs.
         case json
     }
+
+    static let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
 
     /// The least level that is written: trace, debug, info, notice, warning, error or critical.
     public var level = "info"

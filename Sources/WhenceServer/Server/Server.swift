@@ -82,7 +82,8 @@ public final class Server: Service, Sendable {
             channel = try await bootstrap.bind(host: listen.host, port: listen.port).get()
         } catch {
             throw WhenceError(
-                .inputOutput, "cannot listen: \(error)", place: "\(listen)", hint: "choose another address or port, or end what listens there")
+                .inputOutput, "cannot listen: \(error)", place: "\(listen)",
+                hint: "choose another address or port, or end what listens there")
         }
         state.withLock { $0.listeners.append(channel) }
         for loop in self.loops { loop.eventLoop.execute { loop.begin() } }
@@ -95,7 +96,9 @@ public final class Server: Service, Sendable {
     /// Idle connections are cheap, and the system's usual limit of files is not made for them.
     private static func raiseFileLimit() {
         var limit = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        guard unsafe getrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+            return
+        }
         limit.rlim_cur = limit.rlim_max
         unsafe setrlimit(__rlimit_resource_t(UInt32(RLIMIT_NOFILE.rawValue)), &limit)
     }
