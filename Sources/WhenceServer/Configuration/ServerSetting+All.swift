@@ -7,7 +7,7 @@ extension ServerSetting {
 
     private static var places: [ServerSetting] {
         [
-            .text("data", \.data, "DIR", "The directory of the store. It must be one already: 'whence apply' makes it."),
+            .text("data", \.data, "DIR", "The directory of the store; an empty one is made where there is none."),
             address("listen", \.listen, "Where the protocol is served. Port 0 lets the system choose."),
             ServerSetting(
                 key: "http.listen", valueName: "HOST:PORT", help: "Where /metrics, /healthz and /readyz are served; off: nowhere.",

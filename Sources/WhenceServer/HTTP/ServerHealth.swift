@@ -11,27 +11,27 @@ public final class ServerHealth: Sendable {
         case draining
     }
 
-    private struct State {
-        var phase = Phase.starting
-        var readOnlyReason: String?
+    private struct Sources {
+        var isDraining: @Sendable () -> Bool
+        var readOnlyReason: @Sendable () -> String?
     }
 
-    private let state = Mutex(State())
+    private let sources = Mutex<Sources?>(nil)
 
     public init() {}
 
-    public var phase: Phase { state.withLock { $0.phase } }
-
-    /// Why nothing can be written at present; nil when it can.
-    public var readOnlyReason: String? { state.withLock { $0.readOnlyReason } }
-
-    /// What comes after `draining` is nothing: from then on the phase stays.
-    public func set(_ phase: Phase) {
-        state.withLock { state in
-            if state.phase != .draining { state.phase = phase }
-        }
+    /// From now on the server is ready, as long as `isDraining` does not say otherwise.
+    ///
+    /// - Parameter readOnlyReason: why writes are refused at present, in a few words; nil while they are taken.
+    public func begin(isDraining: @escaping @Sendable () -> Bool, readOnlyReason: @escaping @Sendable () -> String?) {
+        sources.withLock { $0 = Sources(isDraining: isDraining, readOnlyReason: readOnlyReason) }
     }
 
-    /// Says that writes are refused, and why in a few words for operators; nil: they are taken again.
-    public func setReadOnly(_ reason: String?) { state.withLock { $0.readOnlyReason = reason } }
+    public var phase: Phase {
+        guard let sources = sources.withLock({ $0 }) else { return .starting }
+        return sources.isDraining() ? .draining : .ready
+    }
+
+    /// Why nothing can be written at present; nil when it can.
+    public var readOnlyReason: String? { sources.withLock { $0 }?.readOnlyReason() }
 }

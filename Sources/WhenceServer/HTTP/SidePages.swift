@@ -9,7 +9,7 @@ public final class SidePages: Sendable {
     private let health: ServerHealth
     private let access: AccessControl
     private let needsToken: Bool
-    private let store: Mutex<Store?>
+    private let store = Mutex<Store?>(nil)
     private let clock = ContinuousClock()
     /// The last page of metrics, and when it was made: scrapers in a crowd do not make the store count its files each time.
     private let kept = Mutex<(text: String, at: ContinuousClock.Instant)?>(nil)
@@ -17,7 +17,7 @@ public final class SidePages: Sendable {
 
     /// - Parameter needsToken: whether `/metrics` takes a bearer token of any user, as it should where others can reach it.
     public init(
-        metrics: ServerMetrics, health: ServerHealth, access: AccessControl, store: Store?, needsToken: Bool,
+        metrics: ServerMetrics, health: ServerHealth, access: AccessControl, needsToken: Bool,
         keepTime: Duration = .seconds(1)
     ) {
         page = MetricsPage(metrics: metrics, health: health, audit: access.audit, started: Timestamp.wallClock())
@@ -25,7 +25,6 @@ public final class SidePages: Sendable {
         self.access = access
         self.needsToken = needsToken
         self.keepTime = keepTime
-        self.store = Mutex(store)
     }
 
     /// Answers one request. May take some milliseconds: not for an event loop.
@@ -72,6 +71,9 @@ public final class SidePages: Sendable {
         return (try? access.bearer(token, peer: peer)) != nil
     }
 
+    /// From now on the metrics tell of `store`, too.
+    public func show(_ store: Store) { self.store.withLock { $0 = store } }
+
     /// Lets go of the store, so that it can be closed.
-    func close() { store.withLock { $0 = nil } }
+    public func close() { store.withLock { $0 = nil } }
 }

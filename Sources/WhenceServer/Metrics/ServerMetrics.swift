@@ -18,7 +18,7 @@ public final class ServerMetrics: Sendable {
     private static let parts = 16
     private let operations: [OperationCounters]
     private let shedReasons: [Counter]
-    private let queues = Mutex<[(name: String, gauge: Gauge)]>([])
+    private let queues = Mutex<[(name: String, length: @Sendable () -> Int)]>([])
 
     public init() {
         operations = (0..<Operation.allCases.count * Self.parts).map { _ in OperationCounters() }
@@ -49,14 +49,9 @@ public final class ServerMetrics: Sendable {
         if let index = ShedReason.allCases.firstIndex(of: reason) { shedReasons[index].add(1) }
     }
 
-    /// A gauge for the queue named `name`, shown as a label of one metric. Ask once, at the start.
-    public func queue(_ name: String) -> Gauge {
-        queues.withLock { queues in
-            if let found = queues.first(where: { $0.name == name }) { return found.gauge }
-            let gauge = Gauge()
-            queues.append((name, gauge))
-            return gauge
-        }
+    /// Shows the queue named `name`, as a label of one metric; `length` is asked whenever the metrics are. Say it once, at the start.
+    public func watchQueue(_ name: String, length: @escaping @Sendable () -> Int) {
+        queues.withLock { $0.append((name, length)) }
     }
 
     // MARK: What was counted
@@ -67,7 +62,7 @@ public final class ServerMetrics: Sendable {
         return sum
     }
 
-    var queueLengths: [(name: String, length: Int)] { queues.withLock { $0.map { ($0.name, $0.gauge.value) } } }
+    var queueLengths: [(name: String, length: Int)] { queues.withLock { $0 }.map { ($0.name, $0.length()) } }
 
     var shedCounts: [(reason: ShedReason, count: Int)] { zip(ShedReason.allCases, shedReasons).map { ($0, $1.value) } }
 }

@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceEngine
 import WhenceProtocol
 
 /// Requests about definitions.
@@ -20,11 +21,25 @@ extension RequestWork {
         let message = try ApplyRequest(decoding: frame)
         try principal.check(.administer, view: nil)
         let plan = try core.store.plan(try definitions(message.files))
+        if let base = message.baseVersion, Int(base) != plan.baseVersion {
+            throw WhenceError(
+                .incompatibleChange, "the catalog has changed since the plan was made: it has version \(plan.baseVersion), and not \(base)",
+                hint: "make the plan again")
+        }
         if let refusal = CatalogDocuments.refusal(plan) { throw refusal }
         if plan.isEmpty { return Answer(CatalogDocuments.applied(plan, version: plan.baseVersion, applied: false)) }
         let store = core.store
         let catalog = try core.gate.run { () throws(WhenceError) in try store.apply(plan) }
         return Answer(CatalogDocuments.applied(plan, version: catalog.version, applied: true))
+    }
+
+    /// Everything that is defined, in every version, as it is stored.
+    func definitions(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
+        _ = try DefinitionsRequest(decoding: frame)
+        try principal.check(.read, view: nil)
+        let catalog = core.store.catalog
+        let entries = catalog.allEntries.map { JSON.raw(String(decoding: $0.json, as: UTF8.self)) }
+        return Answer(.object([("catalog_version", .int(catalog.version)), ("entries", .array(entries))]))
     }
 
     func catalogList(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {

@@ -1,5 +1,6 @@
 import NIOCore
 import WhenceCore
+import WhenceEngine
 import WhenceProtocol
 
 /// The one place where it is decided what happens to a frame: by the phase of the session, then by its kind.
@@ -33,6 +34,7 @@ extension Session {
         case .apply: try answer(frame, .apply, principal, on: core.writes, RequestWork.apply)
         case .catalogList: try answer(frame, .catalogList, principal, on: core.points, RequestWork.catalogList)
         case .catalogShow: try answer(frame, .catalogShow, principal, on: core.points, RequestWork.catalogShow)
+        case .definitions: try answer(frame, .catalogList, principal, on: core.points, RequestWork.definitions)
         case .describe: try answer(frame, .describe, principal, on: core.points, RequestWork.describe)
         case .stats: try answer(frame, .stats, principal, on: core.points, RequestWork.stats)
         case .compact: try answer(frame, .compact, principal, on: core.upkeep, RequestWork.compact)

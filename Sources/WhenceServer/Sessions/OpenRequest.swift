@@ -39,7 +39,8 @@ final class OpenRequest: @unchecked Sendable {
 extension WhenceError {
     static func deadlineExceeded(_ what: String = "the request did not end within its timeout") -> WhenceError {
         WhenceError(
-            .deadlineExceeded, what, hint: "ask for less, or give it more time; a write may have been made: repeat it with its idempotency key",
+            .deadlineExceeded, what,
+            hint: "ask for less, or give it more time; a write may have been made: repeat it with its idempotency key",
             isRetryable: true)
     }
 

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import WhenceCore
 import WhenceProtocol
@@ -29,7 +30,8 @@ extension Session {
         let mechanisms = core.access.mechanisms
         send(
             Welcome(
-                maximumPayloadBytes: UInt32(clamping: core.limits.frameBytes), openRequests: UInt32(clamping: core.limits.requestsPerConnection),
+                maximumPayloadBytes: UInt32(clamping: core.limits.frameBytes),
+                openRequests: UInt32(clamping: core.limits.requestsPerConnection),
                 uploadCredit: UInt32(clamping: core.limits.uploadCreditBytes), server: Session.serverName, mechanisms: mechanisms),
             requestID: 0)
         if mechanisms.isEmpty { open(.anyone) } else { phase = .authentication(nil) }

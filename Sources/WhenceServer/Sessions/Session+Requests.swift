@@ -1,5 +1,6 @@
 import Logging
 import NIOCore
+import Synchronization
 import WhenceCore
 import WhenceProtocol
 
@@ -37,7 +38,8 @@ extension Session {
         let arrival = NIODeadline.now()
         let standard = operation.isLong ? core.limits.defaultLongTimeout : core.limits.defaultTimeout
         let timeout = micros == 0 ? standard.timeAmount : .microseconds(Int64(clamping: min(micros, 1 << 52)))
-        let request = OpenRequest(id: frame.requestID, operation: operation, arrival: arrival, deadline: arrival + timeout, bytes: frame.byteCount)
+        let request = OpenRequest(
+            id: frame.requestID, operation: operation, arrival: arrival, deadline: arrival + timeout, bytes: frame.byteCount)
         requests[frame.requestID] = request
         core.metrics.inFlight.add(1)
         // A day is as good as never, and needs no timer.

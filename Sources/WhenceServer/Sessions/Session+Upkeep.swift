@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import WhenceCore
 import WhenceProtocol
@@ -18,7 +19,9 @@ extension Session {
         if decoder.bufferedBytes > 0, !isCongested, now - lastFrameAt > idle { return drop("a frame did not end") }
         if requests.isEmpty, !isCongested, now - lastFrameAt > core.limits.idleConnectionTime.timeAmount { return drop("it was idle") }
         for request in Array(requests.values) {
-            guard let stream = request.stream, stream.isWaitingForClient(isCongested: isCongested), now - stream.heardAt > idle else { continue }
+            guard let stream = request.stream, stream.isWaitingForClient(isCongested: isCongested), now - stream.heardAt > idle else {
+                continue
+            }
             end(request, with: .deadlineExceeded("the client gave neither credit nor rows for \(core.limits.idleTime)"))
         }
     }

@@ -37,11 +37,14 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Since when the client has not read what is waiting for it; nil while it does.
     var congestedSince: NIODeadline?
     var peer = ""
+    /// The common name of the client's certificate, where TLS has verified one.
+    var certificateName: String? { context.flatMap { ServerTLS.clientName(of: $0.channel) } }
     private(set) var context: ChannelHandlerContext?
     private var isInBurst = false
     private var isFlushScheduled = false
     private var hasPendingRead = false
     private var isClosing = false
+    private var isTaking = false
 
     init(_ core: ServerCore, _ loop: LoopState) {
         self.core = core
@@ -154,6 +157,10 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: Frames in
 
     private func takeFrames() {
+        // A flush may make the channel writable again, which calls this: the loop that is under way goes on by itself.
+        guard !isTaking else { return }
+        isTaking = true
+        defer { isTaking = false }
         do throws(WhenceError) {
             while !isClosed, !isClosing, !isCongested, let frame = try decoder.next() {
                 lastFrameAt = .now()
@@ -229,17 +236,27 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         close()
     }
 
-    /// Closes the connection when what has been written is out, and at the latest when the idle time is over.
+    /// Closes the connection when what has been written is out.
     func close() {
         guard !isClosed, !isClosing, let context else { return }
         isClosing = true
         endRequests()
         handOver()
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: nil)
         let channel = context.channel
-        context.close(mode: .output, promise: nil)
-        // What the client sends meanwhile is read and dropped, so that its system does not throw our last words away.
-        loop.eventLoop.scheduleTask(in: .milliseconds(500)) { channel.close(promise: nil) }
+        let eventLoop = loop.eventLoop
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in
+            channel.close(mode: .output, promise: nil)
+            // What the client sends meanwhile is read and dropped, so that its system does not throw our last words away.
+            eventLoop.scheduleTask(in: .milliseconds(500)) { channel.close(promise: nil) }
+        }
+    }
+
+    /// Closes the connection, whatever has not been sent.
+    func closeNow() {
+        guard !isClosed else { return }
+        isClosing = true
+        endRequests()
+        context?.close(promise: nil)
     }
 
     private func endRequests() {

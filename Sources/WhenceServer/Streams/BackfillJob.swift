@@ -1,3 +1,4 @@
+import WhenceCatalog
 import WhenceCore
 import WhenceEngine
 import WhenceProtocol
@@ -23,7 +24,7 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
     }
 
     func step(_ upload: StreamUpload, _ output: inout StreamOutput) throws(WhenceError) -> StepState {
-        let (backfill, columns) = try work ?? begin()
+        let (backfill, columns) = if let work { work } else { try begin() }
         for frame in upload.frames {
             let batch = try frame.rows(of: request.schema, maximumPayloadBytes: core.limits.frameBytes)
             do throws(WhenceError) {

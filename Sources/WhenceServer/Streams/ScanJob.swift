@@ -47,7 +47,8 @@ final class ScanJob: StreamJob, @unchecked Sendable {
         try principal.check(.read, view: request.view)
         return try core.store.scan(
             WhenceEngine.ScanRequest(
-                view: request.view, features: request.features.isEmpty ? nil : request.features, knownAt: request.knownAt, from: request.from,
+                view: request.view, features: request.features.isEmpty ? nil : request.features, knownAt: request.knownAt,
+                from: request.from,
                 to: request.to.after, eventTimeColumn: request.eventTime))
     }
 }

@@ -62,7 +62,8 @@ final class WorkPool: Sendable {
         for index in 0..<threads {
             ended.enter()
             let thread = Thread { [self] in
-                if niceness > 0 { unsafe setpriority(PRIO_PROCESS, id_t(gettid()), Int32(niceness)) }
+                // On Linux this is the calling thread's alone.
+                if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
                 work()
                 ended.leave()
             }

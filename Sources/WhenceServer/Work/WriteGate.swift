@@ -33,7 +33,8 @@ final class WriteGate: Sendable {
         guard let cause else { return }
         throw WhenceError(
             .readOnly, "writes are refused for now: \(cause.message)", place: cause.place,
-            hint: "reads go on; " + (cause.code == .diskFull ? "free some space on the server's disk" : "look at the server's log and disk"),
+            hint: "reads go on; "
+                + (cause.code == .diskFull ? "free some space on the server's disk" : "look at the server's log and disk"),
             isRetryable: true, retryAfter: .seconds(1))
     }
 
