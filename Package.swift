@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .executable(name: "whence", targets: ["whence"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
+        .library(name: "WhenceClient", targets: ["WhenceCore", "WhenceProtocol", "WhenceClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -60,6 +61,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"), .product(name: "Yams", package: "Yams"),
             ]),
+        room(
+            "WhenceClient",
+            [
+                "WhenceCore", "WhenceProtocol", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .executableTarget(
             name: "whence",
             dependencies: [
@@ -84,6 +91,12 @@ let package = Package(
             [
                 "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ]),
+        tests(
+            "WhenceClientTests",
+            [
+                "WhenceClient", "WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
