@@ -1,5 +1,5 @@
 /// What a version is.
-public enum VersionKind: UInt8, Sendable {
+public enum VersionKind: UInt8, Sendable, CaseIterable {
     /// Values for any subset of the view's features.
     case row = 0
     /// A tombstone: from its event time on the entity has no values.

@@ -12,6 +12,16 @@ public struct Version: Sendable, Hashable {
     /// The features that it carries, by name, as it was written: those retired since included.
     public let values: [(name: String, value: Value)]
 
+    public init(
+        kind: VersionKind, eventTime: Timestamp, commitTime: Timestamp, availabilityTime: Timestamp, values: [(name: String, value: Value)]
+    ) {
+        self.kind = kind
+        self.eventTime = eventTime
+        self.commitTime = commitTime
+        self.availabilityTime = availabilityTime
+        self.values = values
+    }
+
     public static func == (a: Version, b: Version) -> Bool {
         a.kind == b.kind && a.eventTime == b.eventTime && a.commitTime == b.commitTime && a.availabilityTime == b.availabilityTime
             && a.values.count == b.values.count && zip(a.values, b.values).allSatisfy { $0.name == $1.name && $0.value == $1.value }

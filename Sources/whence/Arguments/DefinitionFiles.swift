@@ -1,14 +1,25 @@
 import Foundation
 import WhenceCatalog
 import WhenceCore
+import WhenceProtocol
 import WhenceTabular
 
 /// Files of definitions that are named together.
-enum DefinitionFiles {
-    static func read(_ paths: [String]) throws(WhenceError) -> Definitions {
+struct DefinitionFiles {
+    let definitions: Definitions
+    /// The files as they are sent to a server.
+    let texts: [WhenceProtocol.DefinitionText]
+
+    init(_ paths: [String]) throws(WhenceError) {
         var all = Definitions()
-        for path in paths { try all.merge(try Definitions.parse(yaml: try text(path), file: path)) }
-        return all
+        var texts: [WhenceProtocol.DefinitionText] = []
+        for path in paths {
+            let text = try DefinitionFiles.text(path)
+            try all.merge(try Definitions.parse(yaml: text, file: path))
+            texts.append(WhenceProtocol.DefinitionText(name: path, yaml: text))
+        }
+        definitions = all
+        self.texts = texts
     }
 
     private static func text(_ path: String) throws(WhenceError) -> String {

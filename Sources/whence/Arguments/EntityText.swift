@@ -68,6 +68,22 @@ struct EntityText {
         }
         return values
     }
+
+    /// A column for each of `keys`, a row for each of `entities`.
+    static func columns(_ keys: [JoinKey], _ entities: [[KeyValue]]) throws(WhenceError) -> [Column] {
+        var columns: [Column] = []
+        for (index, key) in keys.enumerated() {
+            let builder = ColumnBuilder(key.type.columnType)
+            for entity in entities { try builder.append(entity[index].value) }
+            columns.append(try builder.finish())
+        }
+        return columns
+    }
+
+    /// The entity as a batch of one row.
+    func row(of keys: [JoinKey]) throws(WhenceError) -> ColumnBatch {
+        ColumnBatch(names: keys.map(\.name), columns: try EntityText.columns(keys, [try values(of: keys)]), count: 1)
+    }
 }
 
 extension KeyValue {

@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceProtocol
 import WhenceTabular
 
 /// Reads the texts of options. What does not mean anything is wrong usage, named by its option.
@@ -60,16 +61,26 @@ enum OptionText {
     }
 
     /// What is to be read: a service, or a list of features separated by commas. Exactly one of them.
-    static func service(_ service: String?, features: [String], in catalog: Catalog) throws -> ResolvedService {
+    static func selection(_ service: String?, features: [String]) throws -> ReadSelection {
         let list = features.flatMap { $0.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) } }.map { String($0) }
         switch (service, list.isEmpty) {
-        case (let name?, true): return try catalog.resolve(service: name)
-        case (nil, false): return try catalog.resolve(features: list)
+        case (let name?, true): return .service(name)
+        case (nil, false): return .features(list)
         case (nil, true):
             throw UsageError(
                 "arguments", "nothing says what to read", hint: "name a service, or list features with --features VIEW.FEATURE,VIEW.*")
         case (_?, false):
             throw UsageError("arguments", "both a service and features are asked for", hint: "leave one of them out")
+        }
+    }
+}
+
+extension Catalog {
+    /// What a read of `selection` evaluates.
+    func resolve(_ selection: ReadSelection) throws(WhenceError) -> ResolvedService {
+        switch selection {
+        case .service(let name): try resolve(service: name)
+        case .features(let list): try resolve(features: list)
         }
     }
 }

@@ -105,14 +105,14 @@ struct SpineArguments: ParsableArguments {
         return Array(sequence(first: start) { $0.advanced(by: step) }.prefix { $0 < end })
     }
 
-    /// A spine from a file, which moves `bar` as it is read.
-    func fileSpine(_ path: String, _ service: ResolvedService, _ bar: ProgressBar) throws -> FileSpine {
+    /// A spine from a file, which moves `bar`, where there is one, as it is read.
+    func fileSpine(_ path: String, _ service: ResolvedService, _ bar: ProgressBar?) throws -> FileSpine {
         let format = if let spineFormat { spineFormat } else { try InputFormat(of: path, option: "--spine-format") }
         let renames = try renames()
         let stated = try OptionText.types(column, "--column")
         let times = try parser()
         let plain = try format.reader(path, nulls: null, absent: nil)
-        let reader = bar.isShown ? WatchedReader(plain, bar) : plain
+        let reader: any RecordReader = if let bar, bar.isShown { WatchedReader(plain, bar) } else { plain }
         // The file's own names: those of the service, unless a column is renamed to one.
         func own(_ name: String) -> String { renames.first { $0.value == name }?.key ?? name }
         var types = Dictionary(service.joinColumns.map { (own($0.name), $0.type.columnType) }) { first, _ in first }

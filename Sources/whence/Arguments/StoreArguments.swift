@@ -1,11 +1,14 @@
 import ArgumentParser
+import WhenceCatalog
 import WhenceCore
 import WhenceEngine
 
 /// What every verb takes: where the store is, how it may use the machine, and how to answer.
 struct StoreArguments: ParsableArguments {
-    @Option(help: ArgumentHelp("The directory of the store.", valueName: "dir"))
-    var data: String
+    @Option(help: ArgumentHelp("The directory of the store; one process at a time has it open.", valueName: "dir"))
+    var data: String?
+
+    @OptionGroup(title: "Server") var server: ServerArguments
 
     @Flag(help: "Answer in JSON, for programs: one document, or one line for each item.")
     var json = false
@@ -44,10 +47,42 @@ struct StoreArguments: ParsableArguments {
             throw ValidationError("'\(option) \(value)' is out of range: \(least) to \(1 << 20) MiB")
         }
         if let threads, !(1...256).contains(threads) { throw ValidationError("'--threads \(threads)' is out of range: 1 to 256") }
-        if data.isEmpty { throw ValidationError("'--data' names no directory") }
+        switch (data, server.isGiven) {
+        case (nil, false): throw ValidationError("nothing says where the store is; give --data DIR or --server HOST:PORT")
+        case (_?, true): throw ValidationError("'--data' and '--server' are two places; leave one of them out")
+        case ("", _): throw ValidationError("'--data' names no directory")
+        default: break
+        }
+        guard server.isGiven else { return }
+        for (option, isGiven) in [
+            ("--cache", cache != nil), ("--block-cache", blockCache != nil), ("--memtable", memtable != nil), ("--threads", threads != nil),
+            ("--durability", durability != .synced), ("--recover-log", recoverLog),
+        ] where isGiven {
+            throw ValidationError("'\(option)' is for a store that is opened here; the server has its own")
+        }
     }
 
-    func open(_ use: Use) throws(WhenceError) -> Store {
+    /// Where a verb's store is.
+    enum Place {
+        /// In a directory, opened by this process.
+        case here(Store)
+        /// Behind a server.
+        case server(RemoteStore)
+
+        var catalog: Catalog {
+            switch self {
+            case .here(let store): store.catalog
+            case .server(let store): store.catalog
+            }
+        }
+    }
+
+    func place(_ use: Use) throws(WhenceError) -> Place {
+        server.isGiven ? .server(try RemoteStore(server)) : .here(try open(use))
+    }
+
+    private func open(_ use: Use) throws(WhenceError) -> Store {
+        let data = data ?? ""
         var options = StoreOptions()
         if let cache { options.latestCacheBytes = cache << 20 }
         if let blockCache { options.blockCacheBytes = blockCache << 20 }

@@ -18,14 +18,15 @@ final class UploadParts {
     private let eventTimes = ColumnBuilder(.timestamp)
     private let availabilityTimes = ColumnBuilder(.timestamp)
     private var features: [ColumnBuilder] = []
-    private var names: [String] = []
+    /// The features that the table has had so far, by the view's names.
+    private(set) var featureNames: [String] = []
     private var parts: [WritePart] = []
     private(set) var count = 0
     private(set) var byteCount = 0
 
     /// Names have no spaces, so none is like these.
-    private static let eventTime = "event time"
-    private static let availabilityTime = "availability time"
+    static let eventTime = "event time"
+    static let availabilityTime = "availability time"
 
     init(_ view: StoredView) {
         self.view = view
@@ -38,7 +39,7 @@ final class UploadParts {
             // A column that was discovered late: no row before carries it.
             let feature = mapping.features[features.count]
             features.append(ColumnBuilder(feature.type, count: eventTimes.count))
-            names.append(view.currentSchema.fields[feature.field].name)
+            featureNames.append(view.currentSchema.fields[feature.field].name)
             shape?.carries.append(false)
         }
         let head = try mapping.head(reader)
@@ -88,7 +89,7 @@ final class UploadParts {
         for (index, builder) in features.enumerated() {
             if shape.carries[index] {
                 columns.append(try builder.finish())
-                columnNames.append(names[index])
+                columnNames.append(featureNames[index])
             } else {
                 builder.removeAll()
             }

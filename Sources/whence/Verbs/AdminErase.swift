@@ -30,25 +30,32 @@ struct AdminErase: ParsableCommand {
 
     func run() throws {
         let text = try EntityText(entity)
-        let open = try store.open(dryRun ? .read : .write)
-        let key = try EntityKey(try text.values(of: try open.catalog.entity(named: kind).definition.joinKeys))
+        let place = try store.place(dryRun ? .read : .write)
+        let keys = try place.catalog.entity(named: kind).definition.joinKeys
+        func erase(dryRun: Bool) throws -> String {
+            switch place {
+            case .here(let store):
+                let reports = try store.erase(kind, try EntityKey(try text.values(of: keys)), dryRun: dryRun)
+                return StoreDocuments.erased(reports, dryRun: dryRun).text
+            case .server(let store): return try store.erase(kind, try text.row(of: keys), dryRun: dryRun)
+            }
+        }
         if !dryRun, !yes {
-            let found = try open.erase(kind, key, dryRun: true).reduce(0) { $0 + $1.versionsRemoved }
             guard Console.isInputTerminal, Console.isErrorTerminal else {
                 throw UsageError(
                     "admin erase", "nobody is there to be asked", hint: "add --yes to erase, or --dry-run to see what would go")
             }
+            let found = try ReadDocuments.decode(ErasedDocument.self, try erase(dryRun: true)).views.reduce(0) { $0 + $1.versionsRemoved }
             guard Console.confirms("Erase \(found.counted("version")) of \(kind) \(entity) for good?") else {
                 throw WhenceError(.cancelled, "nothing was erased", place: "admin erase")
             }
         }
-        let reports = try open.erase(kind, key, dryRun: dryRun)
-        if store.json {
-            return try Console.print(StoreDocuments.erased(reports, dryRun: dryRun))
-        }
-        guard !reports.isEmpty else { return try Console.print("no view is of \(kind)") }
+        let document = try erase(dryRun: dryRun)
+        if store.json { return try Console.print(document) }
+        let views = try ReadDocuments.decode(ErasedDocument.self, document).views
+        guard !views.isEmpty else { return try Console.print("no view is of \(kind)") }
         var table = TextTable(["view", dryRun ? "would go" : "removed"], right: [1])
-        for report in reports { table.append([report.view, report.versionsRemoved.grouped]) }
+        for view in views { table.append([view.view, view.versionsRemoved.grouped]) }
         try Console.print(table.text)
     }
 }

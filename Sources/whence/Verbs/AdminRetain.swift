@@ -33,25 +33,34 @@ struct AdminRetain: ParsableCommand {
 
     func run() throws {
         let horizon: Timestamp? = try OptionText.time(before, "--before")
-        let open = try store.open(dryRun ? .read : .write)
-        let catalog = open.catalog
+        let place = try store.place(dryRun ? .read : .write)
+        let catalog = place.catalog
         for view in views { _ = try catalog.view(named: view) }
         let names = views.isEmpty ? catalog.views.values.filter { $0.definition.retention != nil }.map(\.definition.name).sorted() : views
-        let estimates = Dictionary(open.statistics().views.map { ($0.name, $0.versions) }) { first, _ in first }
-        var lines: [String] = []
-        var table = TextTable(["view", "horizon", "versions", dryRun ? "would go" : "removed", "bytes"], right: [2, 3, 4])
+        var documents: [String] = []
         for name in names {
             let bar = ProgressBar("retain \(name)", unit: "versions")
-            let report = try open.retain(name, horizon: horizon, dryRun: dryRun) { seen in
-                bar.update(done: seen, of: estimates[name], count: seen)
+            switch place {
+            case .here(let store):
+                let estimate = store.statistics().views.first { $0.name == name }?.versions
+                let report = try store.retain(name, horizon: horizon, dryRun: dryRun) { bar.update(done: $0, of: estimate, count: $0) }
+                documents.append(StoreDocuments.retained(report, dryRun: dryRun).text)
+            case .server(let store):
+                // One view was asked for, so the list has one document.
+                let list = try store.retain(name, horizon: horizon, dryRun: dryRun)
+                documents.append(String(list.dropFirst().dropLast()))
             }
             bar.clear()
-            table.append([
-                name, "\(report.horizon)", report.versionsSeen.grouped, report.versionsRemoved.grouped, report.bytesRemoved.byteText,
-            ])
-            lines.append(StoreDocuments.retained(report, dryRun: dryRun).text)
         }
         guard !names.isEmpty else { return store.json ? () : try Console.print("no view declares a retention") }
-        try Console.print(store.json ? lines.joined(separator: "\n") : table.text)
+        if store.json { return try Console.print(documents.joined(separator: "\n")) }
+        var table = TextTable(["view", "horizon", "versions", dryRun ? "would go" : "removed", "bytes"], right: [2, 3, 4])
+        for document in documents {
+            let done = try ReadDocuments.decode(RetainedDocument.self, document)
+            table.append([
+                done.view, done.horizon, done.versionsSeen.grouped, done.versionsRemoved.grouped, done.bytesRemoved.byteText,
+            ])
+        }
+        try Console.print(table.text)
     }
 }

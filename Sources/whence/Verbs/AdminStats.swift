@@ -12,14 +12,18 @@ struct AdminStats: ParsableCommand {
     @OptionGroup var store: StoreArguments
 
     func run() throws {
-        let statistics = try store.open(.read).statistics()
-        try store.json ? Console.print(StoreDocuments.statistics(statistics)) : Console.print(text(statistics))
+        let document: String
+        switch try store.place(.read) {
+        case .here(let store): document = StoreDocuments.statistics(store.statistics()).text
+        case .server(let store): document = try store.statistics()
+        }
+        try Console.print(store.json ? document : text(try ReadDocuments.decode(StatisticsDocument.self, document)))
     }
 
-    private func text(_ statistics: StoreStatistics) -> String {
+    private func text(_ statistics: StatisticsDocument) -> String {
         var text = "store        \(statistics.path), format \(statistics.formatVersion)\n"
         text += "catalog      version \(statistics.catalogVersion), \(statistics.views.count.counted("view"))\n"
-        text += "last commit  \(statistics.lastCommit.map(\.description) ?? "none yet")\n"
+        text += "last commit  \(statistics.lastCommit ?? "none yet")\n"
         text += "on disk      \(statistics.views.reduce(0) { $0 + $1.fileBytes }.byteText)"
         text += " in \(statistics.views.reduce(0) { $0 + $1.files }.counted("file"))\n"
         text += "block cache  \(statistics.blockCacheUsedBytes.byteText) of \(statistics.blockCacheBytes.byteText)\n"
@@ -32,8 +36,8 @@ struct AdminStats: ParsableCommand {
             ["view", "versions", "on disk", "files by level", "in memory", "to compact", "history from"], right: [1, 2, 4, 5])
         for view in statistics.views {
             table.append([
-                view.name, "\(view.versions.grouped)", view.fileBytes.byteText, view.filesByLevel.map(String.init).joined(separator: " "),
-                view.memtableBytes.byteText, view.pendingCompactionBytes.byteText, view.horizon.map(\.description) ?? "the beginning",
+                view.name, "\(view.versionsEstimated.grouped)", view.fileBytes.byteText, view.filesByLevel.map(String.init).joined(separator: " "),
+                view.memtableBytes.byteText, view.pendingCompactionBytes.byteText, view.horizon ?? "the beginning",
             ])
         }
         return text + "\n" + table.text + "\nVersions are estimated.\n"

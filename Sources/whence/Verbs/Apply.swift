@@ -23,9 +23,9 @@ struct Apply: ParsableCommand {
     @OptionGroup var store: StoreArguments
 
     func run() throws {
-        let definitions = try DefinitionFiles.read(files)
-        var open = try existingStore(store, for: .write)
-        let plan = try open?.plan(definitions) ?? Catalog().plan(definitions)
+        let files = try DefinitionFiles(files)
+        var place = try existingPlace(store, for: .write)
+        let plan = try (place?.catalog ?? Catalog()).plan(files.definitions)
         if !store.json { try Console.print(plan.text()) }
         if let refusal = CatalogDocuments.refusal(plan) {
             try answer(plan, version: plan.baseVersion, applied: false)
@@ -35,9 +35,12 @@ struct Apply: ParsableCommand {
         if !yes, !store.json, Console.isInputTerminal, Console.isErrorTerminal, !Console.confirms("Apply this plan?") {
             throw WhenceError(.cancelled, "nothing was changed", place: "apply")
         }
-        if open == nil { open = try store.open(.create) }
-        guard let catalog = try open?.apply(plan) else { return }
-        try answer(plan, version: catalog.version, applied: true)
+        if place == nil { place = try store.place(.create) }
+        switch place {
+        case .here(let store): try answer(plan, version: try store.apply(plan).version, applied: true)
+        case .server(let store): try answer(plan, version: try store.apply(files.texts, base: plan.baseVersion), applied: true)
+        case nil: break
+        }
     }
 
     private func answer(_ plan: CatalogPlan, version: Int, applied: Bool) throws {

@@ -13,7 +13,7 @@ struct CatalogList: ParsableCommand {
     @OptionGroup var store: StoreArguments
 
     func run() throws {
-        let catalog = try store.open(.read).catalog
+        let catalog = try store.place(.read).catalog
         let paths = DefinitionKind.allCases.flatMap { kind in catalog.names(of: kind).map { (kind, $0) } }
         let entries = paths.flatMap { kind, name in catalog.versions(kind: kind, name: name) }
         if store.json {

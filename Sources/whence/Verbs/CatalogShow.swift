@@ -19,7 +19,7 @@ struct CatalogShow: ParsableCommand {
     @OptionGroup var store: StoreArguments
 
     func run() throws {
-        let catalog = try store.open(.read).catalog
+        let catalog = try store.place(.read).catalog
         let entry = try find(catalog)
         if store.json { return try Console.print(String(decoding: entry.json, as: UTF8.self)) }
         try Console.print(

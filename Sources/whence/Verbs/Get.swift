@@ -44,40 +44,49 @@ struct Get: ParsableCommand {
         let T: Timestamp? = try OptionText.time(asOf, "--as-of")
         let pin: Timestamp? = try OptionText.time(knownAt, "--known-at")
         let texts = try entity.map { try EntityText($0) }
-        let open = try store.open(.read)
-        let service = try OptionText.service(service, features: features, in: open.catalog)
+        let selection = try OptionText.selection(service, features: features)
+        let place = try store.place(.read)
+        let service = try place.catalog.resolve(selection)
         let keys = service.joinColumns
         let entities = try texts.map { text throws(WhenceError) in try text.values(of: keys) }
-        let columns = try request(keys, entities)
+        let columns = try EntityText.columns(keys, entities)
         let answer: FeatureAnswer
         if T == nil, pin == nil, !asServed {
-            let reader = try open.onlineReader(service, capacity: entities.count, withEventTimes: true)
-            let read = try reader.read(ColumnBatch(names: keys.map(\.name), columns: columns, count: entities.count))
-            answer = FeatureAnswer(service: service, keys: keys, entities: entities, online: read, now: open.now)
+            let request = ColumnBatch(names: keys.map(\.name), columns: columns, count: entities.count)
+            switch place {
+            case .here(let store):
+                let reader = try store.onlineReader(service, capacity: entities.count, withEventTimes: true)
+                answer = FeatureAnswer(service: service, keys: keys, entities: entities, online: try reader.read(request), now: store.now)
+            case .server(let store):
+                let read = try store.get(selection, request)
+                answer = FeatureAnswer(service: service, keys: keys, entities: entities, online: read.features, now: read.now)
+            }
         } else {
-            let point = T ?? open.now
+            let point = T ?? Timestamp.wallClock()
             // No service has an output or a join key of this name.
             let timeColumn = "as of"
             let times = ColumnBuilder(.timestamp)
             for _ in entities { times.append(fixed: point.microseconds) }
-            let spine = ColumnBatch(
-                names: keys.map(\.name) + [timeColumn], columns: columns + [try times.finish()], count: entities.count)
-            var join = try open.join(
-                JoinRequest(service: service, eventTimeColumn: timeColumn, knownAt: pin, asServed: asServed), spine: RowsSpine([spine]))
-            guard let read = try join.next() else { return }
+            let spine = RowsSpine([
+                ColumnBatch(names: keys.map(\.name) + [timeColumn], columns: columns + [try times.finish()], count: entities.count)
+            ])
+            let read: ColumnBatch?
+            let knownAt: Timestamp
+            switch place {
+            case .here(let store):
+                var join = try store.join(
+                    JoinRequest(service: service, eventTimeColumn: timeColumn, knownAt: pin, asServed: asServed), spine: spine)
+                read = try join.next()
+                knownAt = join.knownAt
+            case .server(let store):
+                let rows = try store.join(selection, spine, eventTime: timeColumn, knownAt: pin, asServed: asServed, memoryBytes: 0)
+                read = try rows.next()
+                knownAt = rows.knownAt ?? .distantFuture
+            }
+            guard let read else { return }
             answer = FeatureAnswer(
-                service: service, keys: keys, entities: entities, joined: read, asOf: point, knownAt: join.knownAt, asServed: asServed)
+                service: service, keys: keys, entities: entities, joined: read, asOf: point, knownAt: knownAt, asServed: asServed)
         }
         try Console.print(store.json ? answer.jsonLines : answer.text)
-    }
-
-    private func request(_ keys: [JoinKey], _ entities: [[KeyValue]]) throws(WhenceError) -> [Column] {
-        var columns: [Column] = []
-        for (index, key) in keys.enumerated() {
-            let builder = ColumnBuilder(key.type.columnType)
-            for entity in entities { try builder.append(entity[index].value) }
-            columns.append(try builder.finish())
-        }
-        return columns
     }
 }

@@ -36,10 +36,16 @@ struct HistoryVerb: ParsableCommand {
     func run() throws {
         let pin: Timestamp? = try OptionText.time(knownAt, "--known-at")
         let text = try EntityText(entity)
-        let open = try store.open(.read)
-        let stored = try open.catalog.view(named: view)
-        let key = try EntityKey(try text.values(of: stored.entity.joinKeys))
-        let versions = try open.history(view, key, knownAt: pin, limit: limit ?? .max)
+        let place = try store.place(.read)
+        let stored = try place.catalog.view(named: view)
+        let keys = stored.entity.joinKeys
+        let versions: [Version]
+        switch place {
+        case .here(let store):
+            versions = try store.history(view, try EntityKey(try text.values(of: keys)), knownAt: pin, limit: limit ?? .max)
+        case .server(let store):
+            versions = try HistoryRows.read(try store.history(view, try text.row(of: keys), knownAt: pin), limit: limit ?? .max)
+        }
         if store.json {
             if !versions.isEmpty { try Console.print(versions.map { json($0).text }.joined(separator: "\n")) }
             return

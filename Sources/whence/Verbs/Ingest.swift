@@ -75,9 +75,13 @@ struct Ingest: ParsableCommand {
     func run() throws {
         let format = if let format { format } else { try InputFormat(of: file, option: "--format") }
         let renames = try OptionText.pairs(rename, "--rename")
-        let open = try store.open(.write)
-        let stored = try open.catalog.view(named: view)
-        let target: any LoadTarget = try backfill ? StoreBackfill(open, stored) : StoreWrites(open, stored)
+        let place = try store.place(.write)
+        let stored = try place.catalog.view(named: view)
+        let target: any LoadTarget =
+            switch place {
+            case .here(let store): try backfill ? StoreBackfill(store, stored) : StoreWrites(store, stored)
+            case .server(let store): backfill ? ServerBackfill(store, stored) : ServerWrites(store, stored)
+            }
         let load = Load(
             target, stored,
             Load.Choices(
@@ -87,7 +91,12 @@ struct Ingest: ParsableCommand {
                 maxRejects: maxRejects, idempotencyKey: idempotencyKey))
         let start = ContinuousClock.now
         try backfill ? load.backfill() : load.write()
-        try answer(load, seconds: (ContinuousClock.now - start).inSeconds, knownAt: open.statistics().lastCommit)
+        let seconds = (ContinuousClock.now - start).inSeconds
+        switch place {
+        case .here(let store): try answer(load, seconds: seconds, knownAt: store.statistics().lastCommit)
+        // Others may have committed since; what this load wrote is known at its own last commit.
+        case .server: try answer(load, seconds: seconds, knownAt: load.commits.last?.time)
+        }
         if load.rejected > 0 { throw Run.doneWithRejects }
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceProtocol
 import WhenceServer
 import WhenceTabular
 
@@ -51,8 +52,17 @@ struct Join: ParsableCommand {
         let format = if let format { format } else { try OutputFormat(of: out) }
         let pin: Timestamp? = try OptionText.time(knownAt, "--known-at")
         let choice = try spine.choice()
-        let open = try store.open(.read)
-        let service = try OptionText.service(service, features: features, in: open.catalog)
+        let selection = try OptionText.selection(service, features: features)
+        switch try store.place(.read) {
+        case .here(let store): try join(here: store, choice, selection, pin, format)
+        case .server(let store): try join(through: store, choice, selection, pin, format)
+        }
+    }
+
+    private func join(
+        here open: Store, _ choice: SpineArguments.Choice, _ selection: ReadSelection, _ pin: Timestamp?, _ format: OutputFormat
+    ) throws {
+        let service = try open.catalog.resolve(selection)
         // Nobody else writes while this process has the store open, so without a pin the spine and the join know the same.
         let request = JoinRequest(
             service: service, eventTimeColumn: spine.eventTime, knownAt: pin, asServed: asServed, memoryBytes: memory << 20,
@@ -78,18 +88,58 @@ struct Join: ParsableCommand {
     private func join<Source: Spine>(
         _ store: Store, _ request: JoinRequest, _ source: Source, _ format: OutputFormat, _ bar: ProgressBar
     ) throws {
-        let start = ContinuousClock.now
         var join = try store.join(request, spine: try RenamedSpine(source, try spine.renames()))
-        let writer = try format.writer(out, columns: join.columns.map { TableColumn($0.name, $0.type) })
+        try write(join.columns, join.knownAt, format, bar) { () throws(WhenceError) in try join.next() }
+    }
+
+    /// A file is uploaded as it is read; a spine of the store's own is made by the server.
+    private func join(
+        through store: RemoteStore, _ choice: SpineArguments.Choice, _ selection: ReadSelection, _ pin: Timestamp?, _ format: OutputFormat
+    ) throws {
+        let renames = try spine.renames()
+        let bar = ProgressBar("join")
+        let rows: RemoteRows
+        func upload(_ source: some Spine, knownAt: Timestamp?) throws -> RemoteRows {
+            try store.join(
+                selection, try RenamedSpine(source, renames), eventTime: spine.eventTime, knownAt: knownAt, asServed: asServed,
+                memoryBytes: memory << 20)
+        }
+        switch choice {
+        case .file(let path):
+            rows = try upload(try spine.fileSpine(path, try store.catalog.resolve(selection), nil), knownAt: pin)
+        case .view(let name):
+            // Through here and back, because a spine may have other names and fewer features than the view.
+            let scan = try store.scan(
+                name, features: spine.viewFeatures ?? [], knownAt: pin, from: try spine.start ?? .earliest,
+                to: try spine.end.map { $0.advanced(by: .microseconds(-1)) } ?? .latest, eventTime: spine.eventTime)
+            rows = try upload(try LeanSpine(scan, keeping: spine.viewFeatures, of: try store.catalog.view(named: name)), knownAt: scan.knownAt)
+        case .entities(let name):
+            guard renames.isEmpty else {
+                throw UsageError("--rename", "the entities of a view keep their names when a server finds them", hint: "leave --rename out")
+            }
+            let start = spine.every == nil ? try spine.start ?? .earliest : .earliest
+            rows = try store.join(
+                selection, source: .entities(view: name, instants: try spine.instants(), from: start, to: .latest),
+                eventTime: spine.eventTime, knownAt: pin, asServed: asServed, memoryBytes: memory << 20)
+        }
+        try write(rows.columns, rows.knownAt ?? .distantPast, format, bar) { () throws(WhenceError) in try rows.next() }
+    }
+
+    private func write(
+        _ columns: [SpineColumn], _ knownAt: Timestamp, _ format: OutputFormat, _ bar: ProgressBar,
+        _ next: () throws(WhenceError) -> ColumnBatch?
+    ) throws {
+        let start = ContinuousClock.now
+        let writer = try format.writer(out, columns: columns.map { TableColumn($0.name, $0.type) })
         var rows = 0
-        while let batch = try join.next() {
+        while let batch = try next() {
             try writer.write(batch)
             rows += batch.count
             bar.update(count: rows)
         }
         bar.clear()
         try writer.finish()
-        try answer(rows: rows, join.columns.count, seconds: (ContinuousClock.now - start).inSeconds, knownAt: join.knownAt)
+        try answer(rows: rows, columns.count, seconds: (ContinuousClock.now - start).inSeconds, knownAt: knownAt)
     }
 
     /// Says what was done; beside the answer where that is on standard output.

@@ -19,17 +19,17 @@ struct Plan: ParsableCommand {
     @OptionGroup var store: StoreArguments
 
     func run() throws {
-        let definitions = try DefinitionFiles.read(files)
-        let plan = try existingStore(store)?.plan(definitions) ?? Catalog().plan(definitions)
+        let definitions = try DefinitionFiles(files).definitions
+        let plan = try (existingPlace(store)?.catalog ?? Catalog()).plan(definitions)
         try store.json ? Console.print(plan.json()) : Console.print(plan.text())
         if plan.hasRefusals { throw ExitCode(Run.failed) }
     }
 }
 
 /// The store where there is one, for a plan.
-func existingStore(_ arguments: StoreArguments, for use: StoreArguments.Use = .read) throws(WhenceError) -> Store? {
+func existingPlace(_ arguments: StoreArguments, for use: StoreArguments.Use = .read) throws(WhenceError) -> StoreArguments.Place? {
     do {
-        return try arguments.open(use)
+        return try arguments.place(use)
     } catch  where error.code == .notFound {
         return nil
     }
