@@ -64,11 +64,12 @@ extension Session {
     func end(_ request: OpenRequest, with error: WhenceError) {
         guard requests[request.id] === request else { return }
         sendError(error, requestID: request.id)
-        finish(request, code: error.code)
+        finish(request, error: error)
     }
 
     /// Forgets a request whose last answer has been written, and counts it.
-    func finish(_ request: OpenRequest, code: WhenceError.Code? = nil) {
+    func finish(_ request: OpenRequest, error: WhenceError? = nil) {
+        let code = error?.code
         guard requests[request.id] === request else { return }
         requests[request.id] = nil
         request.isEnded.store(true, ordering: .relaxed)
@@ -83,6 +84,7 @@ extension Session {
         let now = NIODeadline.now()
         let took = (now - request.arrival).duration
         core.metrics.record(request.operation, code: code?.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
+        if let principal { core.access.recordEnd(of: request.operation, by: principal, peer: peer, error: error) }
         if let slow = core.configuration.slowRequest, took >= slow {
             let waited = ((request.workBegan ?? now) - request.arrival).duration
             core.logger.warning(
