@@ -92,7 +92,8 @@ let package = Package(
             [
                 "WhenceClient", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"), .product(name: "Crypto", package: "swift-crypto"),
             ]),
         tests(
             "WhenceServerTests",

@@ -170,7 +170,7 @@ import WhenceProtocol
         configuration.connections = 3
         let client = try await WhenceClient.connect(configuration)
         #expect(server.connectionCount == 1)
-        for _ in 0..<20 {
+        for _ in 0..<1000 where numbers.withLock({ $0.count }) < 3 {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<10 { group.addTask { _ = try await client.ping() } }
                 try await group.waitForAll()
