@@ -50,6 +50,13 @@ let package = Package(
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
         room("WhenceProtocol", ["WhenceCore", "CChecksum", "CZstd", .product(name: "NIOCore", package: "swift-nio")]),
         room(
+            "WhenceClient",
+            [
+                "WhenceCore", "WhenceProtocol", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        room(
             "WhenceServer",
             [
                 "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceProtocol",
@@ -60,12 +67,6 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"), .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"), .product(name: "Yams", package: "Yams"),
-            ]),
-        room(
-            "WhenceClient",
-            [
-                "WhenceCore", "WhenceProtocol", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "whence",
@@ -87,6 +88,14 @@ let package = Package(
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
         tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio")]),
         tests(
+            "WhenceClientTests",
+            [
+                "WhenceClient", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"), .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        tests(
             "WhenceServerTests",
             [
                 "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
@@ -94,12 +103,6 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Crypto", package: "swift-crypto"),
-            ]),
-        tests(
-            "WhenceClientTests",
-            [
-                "WhenceClient", "WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),

@@ -52,7 +52,8 @@ final class Connection: Sendable {
             return connection
         } catch {
             channel.close(promise: nil)
-            throw error
+            guard error.code == .protocolViolation else { throw error }
+            throw WhenceError(error.code, error.message, place: error.place, hint: "is this a server of Whence, and does it ask for TLS?")
         }
     }
 
@@ -109,6 +110,8 @@ final class Connection: Sendable {
     func nextID() -> UInt32 { lastID.add(1, ordering: .relaxed).newValue }
 
     func start(_ call: Call) {
+        // Counted here, so that whoever chooses a connection next sees it.
+        status.calls.add(1, ordering: .relaxed)
         let session = session
         run { session.value.start(call) }
     }
@@ -176,6 +179,7 @@ final class Connection: Sendable {
                 var buffer = ByteBuffer()
                 let id = nextID()
                 try Ping(timeout: nil).append(to: &buffer, requestID: id, maximumPayloadBytes: WireLimits.openingPayloadBytes)
+                status.calls.add(1, ordering: .relaxed)
                 session.value.start(
                     Call(id: id, frame: buffer, deadline: .now() + deadline, cancellation: CancellationMark()) { event in
                         if case .failed(let failure) = event, failure.error.code == .deadlineExceeded {

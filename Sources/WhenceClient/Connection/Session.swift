@@ -121,8 +121,8 @@ final class Session: ChannelInboundHandler {
 
     // MARK: Requests
 
+    /// Precondition: the call is counted in `status`.
     func start(_ call: Call) {
-        status.calls.add(1, ordering: .relaxed)
         if call.isCancelled { return finish(call, .failed(CallFailure(error: .cancelledByCaller(), wasSent: false))) }
         if let failure { return finish(call, .failed(CallFailure(error: failure, wasSent: false))) }
         if let deadline = call.deadline { expect(deadline) }

@@ -22,7 +22,7 @@ final class GuardedAccess {
     /// `eta` reads weather and has a password and a token; `dba` may do everything and has neither.
     init(acceptsCertificates: Bool = false, clock: @escaping @Sendable () -> Timestamp = Timestamp.wallClock) throws {
         scratch = try ScratchDirectory()
-        administration = UserAdministration(file: scratch.path("users.yaml"))
+        administration = UserAdministration(file: scratch.path("users.yaml"), iterations: 4_096)
         try administration.add("eta", password: Self.password, grants: ["reader:trips"])
         try administration.add("dba", password: nil, grants: ["admin"])
         token = try administration.makeToken(for: "eta", label: "laptop", lifetime: .seconds(3_600))
@@ -71,7 +71,7 @@ final class GuardedAccess {
         let now = Mutex(Timestamp.wallClock())
         let guarded = try GuardedAccess { now.withLock { $0 } }
         #expect(try guarded.bearer(guarded.token.text).user == "eta")
-        now.withLock { $0 = Timestamp(microseconds: $0.microseconds + 3_601_000_000) }
+        now.withLock { $0 = Timestamp(microseconds: $0.microseconds + 7_200_000_000) }
         #expect(throws: WhenceError.self) { try guarded.bearer(guarded.token.text) }
     }
 
@@ -191,12 +191,15 @@ final class GuardedAccess {
         arguments: [
             ("format: whence-users-2\n", "users.yaml"),
             ("format: whence-users-1\nstand_in_key: abc\n", "users.yaml:2:15"),
-            ("format: whence-users-1\nstand_in_key: \(key)\nuser: []\n", "users.yaml:3:1"),
-            ("format: whence-users-1\nstand_in_key: \(key)\nusers:\n  - name: eta\n    password: hunter2hunter2\n", "users.yaml:5:15"),
-            ("format: whence-users-1\nstand_in_key: \(key)\nusers:\n  - name: eta\n  - name: eta\n", "users.yaml:5:5"),
+            ("format: whence-users-1\nstand_in_key: \(key)\niterations: 4096\nuser: []\n", "users.yaml:4:1"),
             (
-                "format: whence-users-1\nstand_in_key: \(key)\nusers:\n  - name: eta\n    grants:\n      - {role: owner, views: x}\n",
-                "users.yaml:6:16"
+                "format: whence-users-1\nstand_in_key: \(key)\niterations: 4096\nusers:\n  - name: eta\n    password: hunter2hunter2\n",
+                "users.yaml:6:15"
+            ),
+            ("format: whence-users-1\nstand_in_key: \(key)\niterations: 4096\nusers:\n  - name: eta\n  - name: eta\n", "users.yaml:6:5"),
+            (
+                "format: whence-users-1\nstand_in_key: \(key)\niterations: 4096\nusers:\n  - name: eta\n    grants:\n      - {role: owner, views: x}\n",
+                "users.yaml:7:16"
             ),
         ])
     func brokenFiles(text: String, place: String) {

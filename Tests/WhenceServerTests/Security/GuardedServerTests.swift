@@ -3,6 +3,7 @@ import NIOSSL
 import StoreFixtures
 import Testing
 import WhenceCore
+import WhenceEngine
 import WhenceProtocol
 
 @testable import WhenceServer
