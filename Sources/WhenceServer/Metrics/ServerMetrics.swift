@@ -41,7 +41,7 @@ public final class ServerMetrics: Sendable {
     /// The part of this thread. Descriptors of threads lie at least a page apart, so a multiplication spreads them.
     private static var part: Int {
         let thread = UInt(pthread_self())
-        return Int((thread >> 12) &* 0x9E37_79B9_7F4A_7C15 >> 60)
+        return Int(((thread >> 12) &* 0x9E37_79B9_7F4A_7C15) >> 60)
     }
 
     /// Counts one request or connection that was turned away for lack of room.

@@ -261,7 +261,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func endRequests() {
-        for request in Array(requests.values) { finish(request, error: .cancelled) }
+        for request in Array(requests.values) { finish(request, error: WhenceError(.cancelled, "the connection has ended")) }
     }
 
     private func end() {

@@ -33,7 +33,9 @@ final class TestServer: Sendable {
     let metrics = ServerMetrics()
     private let scratch: ScratchDirectory
 
-    init(_ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl()) async throws {
+    init(_ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl(), tls: ServerTLS? = nil)
+        async throws
+    {
         scratch = try ScratchDirectory()
         var options = StoreOptions()
         options.blockCacheBytes = 16 << 20
@@ -46,7 +48,7 @@ final class TestServer: Sendable {
         change(&configuration)
         var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical
-        server = Server(store, configuration, access: access, metrics: metrics, logger: logger)
+        server = Server(store, configuration, access: access, tls: tls, metrics: metrics, logger: logger)
         port = try await server.start().port
     }
 
