@@ -111,6 +111,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         let bytes = unwrapInboundIn(data)
         guard !isClosed, !isClosing else { return }
         isInBurst = true
+        loop.enterTurn()
         core.metrics.bytesReceived.add(bytes.readableBytes)
         decoder.feed(bytes)
         takeFrames()
