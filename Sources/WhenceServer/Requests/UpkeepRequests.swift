@@ -17,6 +17,7 @@ extension RequestWork {
         request.subject.withLock { $0 = message.view }
         try principal.check(.administer, view: message.view)
         let (store, name) = (core.store, message.view)
+        _ = try store.catalog.view(named: name)
         func bytes() -> Int { store.statistics().views.first { $0.name == name }?.fileBytes ?? 0 }
         report(done: 0, total: 1, unit: "views")
         let start = ContinuousClock.now

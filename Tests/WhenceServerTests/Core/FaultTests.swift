@@ -41,7 +41,8 @@ import WhenceProtocol
             timeout: nil, view: "position", missingIsNull: false, eventTime: "event_time", availabilityTime: "",
             schema: BatchSchema(names: ["driver", "event_time"], types: [.int64, .timestamp]))
         bytes += try RawClient.bytes(backfill, id: 4)
-        bytes += try RawClient.bytes(rows: ColumnBatch(names: ["driver", "event_time"], columns: Array(rows.columns[..<2]), count: 3), id: 4)
+        bytes += try RawClient.bytes(
+            rows: ColumnBatch(names: ["driver", "event_time"], columns: Array(rows.columns[..<2]), count: 3), id: 4)
         return bytes
     }
 
@@ -137,7 +138,9 @@ import WhenceProtocol
             var sent = 0
             // 8,000 answers of more than 6 KiB would be 50 MiB.
             for id in UInt32(100)..<8100 {
-                guard (try? deaf.send(OnlineRead(timeout: nil, knownSchema: 0, question: question, entities: Tables.drivers(0..<400)), id: id)) != nil
+                guard
+                    (try? deaf.send(OnlineRead(timeout: nil, knownSchema: 0, question: question, entities: Tables.drivers(0..<400)), id: id))
+                        != nil
                 else { break }
                 sent += 1
             }

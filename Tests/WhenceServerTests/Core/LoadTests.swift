@@ -48,7 +48,9 @@ import WhenceProtocol
                 streams.release()
                 points.release()
             }
-            for request in [try client.begin(scan(timeout: .milliseconds(100))), try client.begin(CatalogListRequest(timeout: .milliseconds(100)))] {
+            for request in [
+                try client.begin(scan(timeout: .milliseconds(100))), try client.begin(CatalogListRequest(timeout: .milliseconds(100))),
+            ] {
                 let error = failure { _ = try RawClient.check(try client.frame(of: request)) }
                 #expect(error?.code == .deadlineExceeded && error?.isRetryable == true)
             }
@@ -85,6 +87,7 @@ import WhenceProtocol
             let points = try Blockade(server.server.core.points, threads: 1)
             let (one, other) = (try server.client(), try server.client())
             let waiting = [try one.begin(CatalogListRequest(timeout: nil)), try one.begin(CatalogListRequest(timeout: nil))]
+            while server.server.core.points.waiting < 2 { usleep(1000) }
             let refused = failure { let _: Document = try other.ask(CatalogListRequest(timeout: nil)) }
             #expect(refused?.code == .overloaded && refused?.isRetryable == true && refused?.retryAfter != nil)
             let open = [try one.begin(scan(credit: 0)), try one.begin(scan(credit: 0))]
@@ -144,7 +147,8 @@ import WhenceProtocol
             let _: Committed = try client.ask(Tables.write(Tables.trips(0..<1000)))
             let id = try client.begin(
                 WhenceProtocol.JoinRequest(
-                    timeout: nil, options: StreamOptions(credit: 1 << 30), selection: .service("dispatch"), eventTime: "event_time", knownAt: nil,
+                    timeout: nil, options: StreamOptions(credit: 1 << 30), selection: .service("dispatch"), eventTime: "event_time",
+                    knownAt: nil,
                     asServed: false, memoryBytes: 1 << 20, source: .rows(BatchSchema(of: Tables.spine(0..<1)))))
             let other = try server.client()
             var expected: [Int64] = []
@@ -195,7 +199,8 @@ import WhenceProtocol
         let _: Committed = try client.ask(Tables.write(Tables.trips(100..<200)))
         let join = try client.begin(
             WhenceProtocol.JoinRequest(
-                timeout: nil, options: StreamOptions(credit: 1 << 20), selection: .service("dispatch"), eventTime: "event_time", knownAt: nil,
+                timeout: nil, options: StreamOptions(credit: 1 << 20), selection: .service("dispatch"), eventTime: "event_time",
+                knownAt: nil,
                 asServed: false, memoryBytes: 0, source: .rows(BatchSchema(of: Tables.spine(0..<1)))))
         try client.upload(Tables.spine(100..<200), id: join)
         try await Task.sleep(for: .milliseconds(100))
