@@ -34,7 +34,8 @@ import WhenceProtocol
                 clientAuthorities: clientAuthority == nil ? nil : scratch.path("clients.pem"))
             let tls = try ServerTLS(files)
             self.tls = tls
-            server = try await TestServer(access: users.access, tls: tls)
+            // Other tests keep the processors busy: nothing here is about how long an opening may take.
+            server = try await TestServer({ $0.limits.openingTime = .seconds(100) }, access: users.access, tls: tls)
         }
 
         func connect(_ hostname: String = "localhost", identity: (certificate: String, key: String)? = nil) async throws -> SecureClient {
