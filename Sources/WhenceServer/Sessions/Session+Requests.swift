@@ -69,7 +69,6 @@ extension Session {
 
     /// Forgets a request whose last answer has been written, and counts it.
     func finish(_ request: OpenRequest, error: WhenceError? = nil) {
-        let code = error?.code
         guard requests[request.id] === request else { return }
         requests[request.id] = nil
         request.isEnded.store(true, ordering: .relaxed)
@@ -83,14 +82,17 @@ extension Session {
         core.metrics.inFlight.add(-1)
         let now = NIODeadline.now()
         let took = (now - request.arrival).duration
-        core.metrics.record(request.operation, code: code?.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
-        if let principal { core.access.recordEnd(of: request.operation, by: principal, peer: peer, error: error) }
+        core.metrics.record(request.operation, code: error?.code.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
+        if let principal {
+            core.access.recordEnd(
+                of: request.operation, by: principal, peer: peer, view: request.subject.withLock { $0 }, error: error)
+        }
         if let slow = core.configuration.slowRequest, took >= slow {
             let waited = ((request.workBegan ?? now) - request.arrival).duration
             core.logger.warning(
                 "a slow request",
                 metadata: log([
-                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(code?.rawValue ?? 0)",
+                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(error?.code.rawValue ?? 0)",
                     "milliseconds": "\(took.microseconds / 1000)", "milliseconds_waited": "\(waited.microseconds / 1000)",
                     "rows": "\(request.rows)", "bytes": "\(request.bytes)",
                 ]))
