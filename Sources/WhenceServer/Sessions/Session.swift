@@ -30,6 +30,10 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Requests that are open, by their ids.
     var requests: [UInt32: OpenRequest] = [:]
     /// The bytes of the last online read's selection and schema, and the reader that they led to.
+    /// Streams that are open.
+    var streams = 0
+    /// Whether a stream wanted to do a step and was not let, because others have made enough that is not sent.
+    var isStreamHeldBack = false
     weak var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
