@@ -93,7 +93,7 @@ def part(p):
 
 def source(s):
     match s["kind"]:
-        case "upload rows":
+        case "rows":
             return messages.RowsSource(schema_of(s["schema"]))
         case "entities":
             return messages.EntitiesSource(s["view"], [int(i) for i in s["instants"]], int(s["from"]), int(s["to"]))
