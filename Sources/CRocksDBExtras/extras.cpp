@@ -99,6 +99,11 @@ extern "C" char *extras_compact_range(
     return status.ok() ? nullptr : strdup(status.ToString().c_str());
 }
 
+extern "C" char *extras_resume(rocksdb_t *database) {
+    const rocksdb::Status status = database->rep->Resume();
+    return status.ok() ? nullptr : strdup(status.ToString().c_str());
+}
+
 namespace {
 
 class LossyLogger : public rocksdb::Logger {

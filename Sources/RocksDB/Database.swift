@@ -177,6 +177,11 @@ import Synchronization
         }
     }
 
+    /// Goes on after an error in the background has stopped writes. Throws what still stands in the way.
+    public func resume() throws(RocksDBError) {
+        unsafe try call { error in unsafe error.pointee = extras_resume(handle) }
+    }
+
     /// Stops compactions and flushes that run in the background, before the database is closed.
     public func cancelBackgroundWork() { unsafe rocksdb_cancel_all_background_work(handle, 1) }
 

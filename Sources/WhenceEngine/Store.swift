@@ -21,6 +21,7 @@ public final class Store: Sendable {
     let state: Mutex<State>
     let cache: LatestCache
     let committer: Committer
+    let freshnessTable = FreshnessTable()
     /// Counts the changes of `state.views`, so that a reader that is kept notices that its view has changed.
     let generation = Atomic<Int>(0)
 
@@ -112,6 +113,9 @@ public final class Store: Sendable {
     /// The definitions as they stand.
     public var catalog: Catalog { state.withLock { $0.catalog } }
 
+    /// A number that changes when definitions or horizons do: whoever keeps something made from the catalog compares it.
+    public var definitionsGeneration: Int { generation.load(ordering: .acquiring) }
+
     /// What applying `definitions` would change.
     public func plan(_ definitions: Definitions) throws(WhenceError) -> CatalogPlan { try catalog.plan(definitions) }
 
@@ -189,6 +193,7 @@ public final class Store: Sendable {
             for (name, earliest) in retractions { try view(name).checkRetractions(from: earliest) }
         } didCommit: { [self] parts, commit in
             updateCache(parts, commit)
+            updateFreshness(parts, commit)
         }
         return try committer.commit(work, idempotencyKey: idempotencyKey)
     }

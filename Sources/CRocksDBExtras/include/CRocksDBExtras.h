@@ -43,6 +43,10 @@ char *extras_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *first, size_t first_length, const char *last,
     size_t last_length);
 
+// Goes on after an error in the background has stopped writes (DB::Resume). Null when writes are taken again; else the text of what still
+// stands in the way, to be freed by rocksdb_free.
+char *extras_resume(rocksdb_t *database);
+
 // An information log in the file `path` that begins anew when it has `max_bytes`, the old one becoming `path`.old, and that loses lines
 // when they cannot be written. RocksDB's own aborts the process (in builds with assertions, as Debian's) when the disk is
 // full. For rocksdb_options_set_info_log; destroy it after that.

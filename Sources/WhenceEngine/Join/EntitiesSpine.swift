@@ -10,6 +10,7 @@ public struct EntitiesSpine: Spine {
     private let walk: VersionWalk
     private let instants: [Timestamp]
     private let from: Timestamp
+    private let to: Timestamp
     private let place: Place
 
     /// Where the spine is; a class, as a spine is copied.
@@ -49,13 +50,14 @@ public struct EntitiesSpine: Spine {
     }
 
     init(
-        _ store: Store, _ view: OpenView, _ snapshot: Snapshot, instants: [Timestamp], from: Timestamp, point: ReadPoint,
-        eventTimeColumn: String
+        _ store: Store, _ view: OpenView, _ snapshot: Snapshot, instants: [Timestamp], from: Timestamp, to: Timestamp,
+        point: ReadPoint, eventTimeColumn: String
     ) {
         self.view = view
         walk = VersionWalk(store.visibility(point), ttl: view.stored.definition.ttl)
         self.instants = Set(instants).sorted(by: >)
         self.from = from
+        self.to = to
         columns =
             view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
             + [SpineColumn(name: eventTimeColumn, type: .timestamp)]
@@ -78,7 +80,7 @@ public struct EntitiesSpine: Spine {
                 var newest = Newest(view: view)
                 _ = try walk.run(&place.cursor, entity: span, at: T, into: &newest)
                 try check()
-                guard let eventTime = newest.eventTime, eventTime >= from else { continue }
+                guard let eventTime = newest.eventTime, eventTime >= from, eventTime <= to else { continue }
                 try keys.append(span, isSame: isSame)
                 times.append(fixed: T.microseconds)
                 isSame = true
@@ -119,9 +121,11 @@ public struct EntitiesSpine: Spine {
 extension Store {
     /// A spine of the entities of `view` at `instants`; see `EntitiesSpine`.
     ///
-    /// - Parameter from: leave out an entity whose newest row at the instant is older than this.
+    /// - Parameters:
+    ///   - from: leave out an entity whose newest row at the instant is older than this.
+    ///   - to: leave out an entity whose newest row at the instant is younger than this.
     public func entities(
-        of view: String, at instants: [Timestamp], from: Timestamp = .distantPast, knownAt: Timestamp? = nil, asServed: Bool = false,
+        of view: String, at instants: [Timestamp], from: Timestamp = .distantPast, to: Timestamp = .distantFuture, knownAt: Timestamp? = nil, asServed: Bool = false,
         eventTimeColumn: String = "event_time"
     ) throws(WhenceError) -> EntitiesSpine {
         for instant in instants where !instant.isInRange {
@@ -132,6 +136,7 @@ extension Store {
         let snapshot = database.makeSnapshot()
         let open = try self.view(view)
         try open.checkHorizon(knownAt: point.knownAt)
-        return EntitiesSpine(self, open, snapshot, instants: instants, from: from, point: point, eventTimeColumn: eventTimeColumn)
+        return EntitiesSpine(
+            self, open, snapshot, instants: instants, from: from, to: to, point: point, eventTimeColumn: eventTimeColumn)
     }
 }

@@ -56,16 +56,20 @@ struct KeyTable: Sendable {
 
     /// Refuses a column that cannot hold keys of `type`.
     static func check(_ column: Column, named name: String, holds type: KeyType) throws(WhenceError) {
+        try check(column.type, named: name, holds: type)
+    }
+
+    static func check(_ columnType: FeatureType, named name: String, holds type: KeyType) throws(WhenceError) {
         let fits =
             switch type {
-            case .int64: column.type == .int64 || column.type == .int32
-            case .string: column.type == .string
-            case .bytes: column.type == .bytes
-            case .bool: column.type == .bool
+            case .int64: columnType == .int64 || columnType == .int32
+            case .string: columnType == .string
+            case .bytes: columnType == .bytes
+            case .bool: columnType == .bool
             }
         guard fits else {
             throw WhenceError(
-                .invalidKey, "the join key is \(type.rawValue), and the column holds \(column.type.name)", place: "column '\(name)'",
+                .invalidKey, "the join key is \(type.rawValue), and the column holds \(columnType.name)", place: "column '\(name)'",
                 hint: "give the column the join key's type")
         }
     }

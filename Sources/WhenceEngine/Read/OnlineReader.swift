@@ -27,12 +27,14 @@ public final class OnlineReader {
 
     /// The service's features for each row of `request`, whose columns hold the join keys; a row without any history
     /// has nulls. With event times, each selection's features are followed by a column `VIEW.event_time`.
-    public func read(_ request: ColumnBatch) throws(WhenceError) -> ColumnBatch {
+    ///
+    /// - Parameter now: the present, from `Store.now`; nil takes it here.
+    public func read(_ request: ColumnBatch, at now: Timestamp? = nil) throws(WhenceError) -> ColumnBatch {
         guard request.count <= capacity else {
             throw WhenceError(
                 .limitExceeded, "one read takes up to \(capacity) entities, not \(request.count)", hint: "ask for them in parts")
         }
-        let now = store.now
+        let now = now ?? store.now
         var names: [String] = []
         var columns: [Column] = []
         for (selection, reader) in zip(service.selections, readers) {

@@ -1,3 +1,4 @@
+import Foundation
 import RocksDB
 import Synchronization
 import WhenceCatalog
@@ -17,6 +18,8 @@ public struct StoreStatistics: Sendable {
         public let pendingCompactionBytes: Int
         /// Files at each level, from level 0 on.
         public let filesByLevel: [Int]
+        /// Bytes of the files at each level, compressed.
+        public let fileBytesByLevel: [Int]
         /// History before this has been removed; nil where none has.
         public let horizon: Timestamp?
     }
@@ -35,8 +38,12 @@ public struct StoreStatistics: Sendable {
     public let latestCacheMisses: Int
     /// Whether RocksDB has stopped writes because compaction does not keep up.
     public let isWriteStopped: Bool
+    /// What RocksDB slows writes down to while compaction lags behind, in bytes a second; 0 while it does not.
+    public let delayedWriteBytesPerSecond: Int
     /// Errors of work in the background since the store was opened.
     public let backgroundErrors: Int
+    /// Bytes of the write-ahead log.
+    public let logBytes: Int
 }
 
 extension Store {
@@ -58,12 +65,23 @@ extension Store {
                     fileBytes: own.reduce(0) { $0 + $1.byteCount }, memtableBytes: number("rocksdb.cur-size-all-mem-tables", view.family),
                     pendingCompactionBytes: number("rocksdb.estimate-pending-compaction-bytes", view.family),
                     filesByLevel: (0..<levels).map { level in own.count { $0.level == level } },
+                    fileBytesByLevel: (0..<levels).map { level in own.reduce(0) { $0 + ($1.level == level ? $1.byteCount : 0) } },
                     horizon: view.horizon == .distantPast ? nil : view.horizon)
             },
             blockCacheUsedBytes: blocks.used, blockCacheBytes: blocks.capacity, latestCacheEntries: latest.entries,
             latestCacheUsedBytes: latest.byteCount, latestCacheHits: latest.hits, latestCacheMisses: latest.misses,
-            isWriteStopped: number("rocksdb.is-write-stopped", records) != 0, backgroundErrors: number("rocksdb.background-errors", records)
-        )
+            isWriteStopped: number("rocksdb.is-write-stopped", records) != 0,
+            delayedWriteBytesPerSecond: number("rocksdb.actual-delayed-write-rate", records),
+            backgroundErrors: number("rocksdb.background-errors", records), logBytes: logBytes())
+    }
+
+    /// RocksDB has no property for it, so the files are asked. One that is removed meanwhile counts nothing.
+    private func logBytes() -> Int {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.database)) ?? []
+        return names.filter { $0.hasSuffix(".log") }.reduce(0) { sum, name in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: "\(directory.database)/\(name)")
+            return sum + ((attributes?[.size] as? NSNumber)?.intValue ?? 0)
+        }
     }
 
     private func number(_ property: String, _ family: ColumnFamily) -> Int {
@@ -76,6 +94,13 @@ extension Store {
         let open = try self.view(view)
         try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.flush(open.family) }
         try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.compact(open.family) }
+    }
+
+    /// Goes on writing after a full disk or another error of RocksDB's has stopped it. Throws what still stands in the way.
+    /// May take as long as writing out the memtables.
+    public func resume() throws(WhenceError) {
+        try checkWritable()
+        try storage(at: "store") { () throws(RocksDBError) in try database.resume() }
     }
 
     /// Writes out the memtables of `view`.

@@ -169,6 +169,7 @@ extension Store {
             }
             state.withLock { $0.backfills[commit] = .some(published) }
             cache.removeAll(view: view.id)
+            freshnessTable.update(view.name, commit: published, newestEvent: nil)
             return published
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import WhenceCore
+import WhenceServer
 import WhenceTabular
 
 /// Where a command's words go: answers to standard output, everything else to standard error.

@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceServer
 
 /// A definition as the YAML that defines it (`Formats/definitions.md`).
 enum DefinitionText {

@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceServer
 
 /// The features of some entities, as a person or a program reads them.
 struct FeatureAnswer {

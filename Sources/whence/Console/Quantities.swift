@@ -1,5 +1,6 @@
 import Foundation
 import WhenceCore
+import WhenceServer
 
 extension Int {
     /// `336,776`.

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct AdminCompact: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,12 +30,9 @@ struct AdminCompact: ParsableCommand {
             let before = bytes(open, name)
             try open.compact(name)
             let after = bytes(open, name)
-            let seconds = (ContinuousClock.now - start).inSeconds
-            table.append([name, before.byteText, after.byteText, seconds.fixed(2)])
-            lines.append(
-                JSON.object([
-                    ("view", .string(name)), ("bytes_before", .int(before)), ("bytes_after", .int(after)), ("seconds", JSON(seconds)),
-                ]).text)
+            let took = ContinuousClock.now - start
+            table.append([name, before.byteText, after.byteText, took.inSeconds.fixed(2)])
+            lines.append(StoreDocuments.compacted(name, bytesBefore: before, bytesAfter: after, took: took).text)
         }
         bar.clear()
         guard !names.isEmpty else { return store.json ? () : try Console.print("there are no views") }

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct AdminErase: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -43,8 +44,7 @@ struct AdminErase: ParsableCommand {
         }
         let reports = try open.erase(kind, key, dryRun: dryRun)
         if store.json {
-            let views = reports.map { JSON.object([("view", .string($0.view)), ("versions_removed", .int($0.versionsRemoved))]) }
-            return try Console.print(JSON.object([("dry_run", .bool(dryRun)), ("views", .array(views))]))
+            return try Console.print(StoreDocuments.erased(reports, dryRun: dryRun))
         }
         guard !reports.isEmpty else { return try Console.print("no view is of \(kind)") }
         var table = TextTable(["view", dryRun ? "would go" : "removed"], right: [1])

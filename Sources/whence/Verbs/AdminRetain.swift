@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct AdminRetain: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -48,12 +49,7 @@ struct AdminRetain: ParsableCommand {
             table.append([
                 name, "\(report.horizon)", report.versionsSeen.grouped, report.versionsRemoved.grouped, report.bytesRemoved.byteText,
             ])
-            lines.append(
-                JSON.object([
-                    ("view", .string(name)), ("horizon", JSON(report.horizon)), ("versions_seen", .int(report.versionsSeen)),
-                    ("versions_removed", .int(report.versionsRemoved)), ("bytes_removed", .int(report.bytesRemoved)),
-                    ("dry_run", .bool(dryRun)),
-                ]).text)
+            lines.append(StoreDocuments.retained(report, dryRun: dryRun).text)
         }
         guard !names.isEmpty else { return store.json ? () : try Console.print("no view declares a retention") }
         try Console.print(store.json ? lines.joined(separator: "\n") : table.text)

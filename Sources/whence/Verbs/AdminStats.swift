@@ -1,6 +1,7 @@
 import ArgumentParser
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct AdminStats: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,7 +13,7 @@ struct AdminStats: ParsableCommand {
 
     func run() throws {
         let statistics = try store.open(.read).statistics()
-        try store.json ? Console.print(json(statistics)) : Console.print(text(statistics))
+        try store.json ? Console.print(StoreDocuments.statistics(statistics)) : Console.print(text(statistics))
     }
 
     private func text(_ statistics: StoreStatistics) -> String {
@@ -36,23 +37,5 @@ struct AdminStats: ParsableCommand {
             ])
         }
         return text + "\n" + table.text + "\nVersions are estimated.\n"
-    }
-
-    private func json(_ statistics: StoreStatistics) -> JSON {
-        let views = statistics.views.map { view in
-            JSON.object([
-                ("name", .string(view.name)), ("versions_estimated", .int(view.versions)), ("files", .int(view.files)),
-                ("file_bytes", .int(view.fileBytes)), ("memtable_bytes", .int(view.memtableBytes)),
-                ("pending_compaction_bytes", .int(view.pendingCompactionBytes)),
-                ("files_by_level", .array(view.filesByLevel.map { .int($0) })), ("horizon", JSON(view.horizon)),
-            ])
-        }
-        return .object([
-            ("path", .string(statistics.path)), ("format_version", .int(statistics.formatVersion)),
-            ("catalog_version", .int(statistics.catalogVersion)), ("last_commit", JSON(statistics.lastCommit)),
-            ("block_cache_used_bytes", .int(statistics.blockCacheUsedBytes)), ("block_cache_bytes", .int(statistics.blockCacheBytes)),
-            ("is_write_stopped", .bool(statistics.isWriteStopped)), ("background_errors", .int(statistics.backgroundErrors)),
-            ("views", .array(views)),
-        ])
     }
 }

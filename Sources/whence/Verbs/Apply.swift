@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct Apply: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,13 +27,9 @@ struct Apply: ParsableCommand {
         var open = try existingStore(store, for: .write)
         let plan = try open?.plan(definitions) ?? Catalog().plan(definitions)
         if !store.json { try Console.print(plan.text()) }
-        let refused = plan.changes.filter { $0.effect == .refused }
-        guard refused.isEmpty else {
+        if let refusal = CatalogDocuments.refusal(plan) {
             try answer(plan, version: plan.baseVersion, applied: false)
-            throw WhenceError(
-                .incompatibleChange, refused.map { "\($0.reason)" }.joined(separator: "; "),
-                place: refused.map { "\($0.kind) \($0.name)" }.joined(separator: ", "),
-                hint: "nothing was changed; change the definitions and apply them again")
+            throw refusal
         }
         if plan.isEmpty { return try answer(plan, version: plan.baseVersion, applied: false) }
         if !yes, !store.json, Console.isInputTerminal, Console.isErrorTerminal, !Console.confirms("Apply this plan?") {
@@ -45,8 +42,7 @@ struct Apply: ParsableCommand {
 
     private func answer(_ plan: CatalogPlan, version: Int, applied: Bool) throws {
         if store.json {
-            try Console.print(
-                JSON.object([("applied", .bool(applied)), ("catalog_version", .int(version)), ("plan", .raw(plan.json()))]))
+            try Console.print(CatalogDocuments.applied(plan, version: version, applied: applied))
         } else if applied {
             try Console.print("\nApplied: the catalog has version \(version).")
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct CatalogList: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,12 +17,7 @@ struct CatalogList: ParsableCommand {
         let paths = DefinitionKind.allCases.flatMap { kind in catalog.names(of: kind).map { (kind, $0) } }
         let entries = paths.flatMap { kind, name in catalog.versions(kind: kind, name: name) }
         if store.json {
-            let lines = entries.map { entry in
-                JSON.object([
-                    ("kind", .string(entry.kind.rawValue)), ("name", .string(entry.name)), ("version", .int(entry.version)),
-                    ("catalog_version", .int(entry.catalogVersion)), ("hash", .string(entry.hash)),
-                ]).text
-            }
+            let lines = CatalogDocuments.list(catalog).map(\.text)
             if !lines.isEmpty { try Console.print(lines.joined(separator: "\n")) }
             return
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct CatalogShow: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,34 +29,14 @@ struct CatalogShow: ParsableCommand {
 
     private func find(_ catalog: Catalog) throws -> CatalogEntry {
         let parts = definition.split(separator: "/", maxSplits: 1).map(String.init)
-        let kinds: [DefinitionKind]
-        if parts.count == 2 {
-            guard let kind = DefinitionKind.allCases.first(where: { $0.rawValue == parts[0] || $0.plural == parts[0] }) else {
-                throw UsageError(definition, "'\(parts[0])' is no kind of definition", hint: "the kinds are entity, view and service")
-            }
-            kinds = [kind]
-        } else {
-            kinds = DefinitionKind.allCases
+        do throws(WhenceError) {
+            let kind = parts.count == 2 ? try CatalogDocuments.kind(named: parts[0]) : nil
+            return try CatalogDocuments.find(parts.last ?? definition, kind: kind, version: version, in: catalog)
+        } catch {
+            guard error.code == .invalidArgument else { throw error }
+            var reason = error
+            reason.place = definition
+            throw UsageError(reason)
         }
-        let name = parts.last ?? definition
-        let found = kinds.filter { !catalog.versions(kind: $0, name: name).isEmpty }
-        guard let kind = found.first else {
-            if kinds == [.view] { _ = try catalog.view(named: name) }
-            if kinds == [.entity] { _ = try catalog.entity(named: name) }
-            if kinds == [.service] { _ = try catalog.service(named: name) }
-            throw WhenceError(
-                .notFound, "there is no definition '\(name)'", place: definition, hint: "'whence catalog list' says what there is")
-        }
-        guard found.count == 1 else {
-            throw UsageError(
-                definition, "several kinds have this name", hint: "write " + found.map { "\($0)/\(name)" }.joined(separator: " or "))
-        }
-        let versions = catalog.versions(kind: kind, name: name)
-        let number = version ?? versions.count
-        guard versions.indices.contains(number - 1) else {
-            throw WhenceError(
-                .notFound, "there is no version \(number)", place: "\(kind) \(name)", hint: "its versions are 1 to \(versions.count)")
-        }
-        return versions[number - 1]
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 
 struct HistoryVerb: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
+import WhenceServer
 import WhenceTabular
 
 struct Ingest: ParsableCommand {

@@ -1,8 +1,8 @@
 import Foundation
 import WhenceCore
 
-/// A JSON value that keeps the order of its members.
-indirect enum JSON {
+/// A JSON value that keeps the order of its members: what answers for programs are made of, on the command line and over the wire.
+public indirect enum JSON: Sendable {
     case null
     case bool(Bool)
     case int(Int)
@@ -12,14 +12,14 @@ indirect enum JSON {
     case array([JSON])
     case object([(String, JSON)])
 
-    init(_ time: Timestamp?) { self = time.map { .string($0.description) } ?? .null }
+    public init(_ time: Timestamp?) { self = time.map { .string($0.description) } ?? .null }
 
-    init(_ number: Double) {
+    public init(_ number: Double) {
         self = number.isFinite ? .raw(number.description) : .string(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
     }
 
     /// As tables in NDJSON have it: bytes in base64, times as RFC 3339, what is no number as a string.
-    init(_ value: Value) {
+    public init(_ value: Value) {
         switch value {
         case .null: self = .null
         case .bool(let flag): self = .bool(flag)
@@ -35,7 +35,7 @@ indirect enum JSON {
         }
     }
 
-    init(_ error: WhenceError) {
+    public init(_ error: WhenceError) {
         self = .object([
             ("code", .int(error.code.rawValue)), ("name", .string("\(error.code)")), ("message", .string(error.message)),
             ("place", .string(error.place)), ("hint", .string(error.hint)), ("retryable", .bool(error.isRetryable)),
@@ -43,7 +43,7 @@ indirect enum JSON {
     }
 
     /// On one line.
-    var text: String {
+    public var text: String {
         var text = ""
         append(to: &text)
         return text

@@ -1,0 +1,36 @@
+import Logging
+import ServiceLifecycle
+import UnixSignals
+import WhenceCore
+
+/// Reads certificates, users and tokens again, and goes on in a new audit log, on SIGHUP. What cannot be read stays as it was, and is told.
+struct Reloading: Service {
+    let access: AccessControl
+    let tls: ServerTLS?
+    let logger: Logger
+
+    func run() async throws {
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
+        for await _ in hangUps.cancelOnGracefulShutdown() { reload() }
+    }
+
+    /// Each part by itself: a broken certificate does not keep a token from being revoked.
+    func reload() {
+        attempt("audit log") { () throws(WhenceError) in try access.audit.reopen() }
+        attempt("users") { () throws(WhenceError) in try access.reload() }
+        if let tls { attempt("certificates") { () throws(WhenceError) in try tls.reload() } }
+    }
+
+    private func attempt(_ what: String, _ body: () throws(WhenceError) -> Void) {
+        do throws(WhenceError) {
+            try body()
+            logger.info("reloaded", metadata: ["what": "\(what)"])
+            access.audit.record(.init(.reload, operation: what, result: "ok"))
+        } catch {
+            logger.error(
+                "not reloaded: the old one stays in use",
+                metadata: ["what": "\(what)", "error": "\(error.message)", "place": "\(error.place)"])
+            access.audit.record(.init(.reload, operation: what, result: "\(error.code)"))
+        }
+    }
+}

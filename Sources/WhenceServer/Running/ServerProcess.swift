@@ -1,0 +1,109 @@
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+import WhenceCore
+import WhenceEngine
+
+/// A whole server, from its configuration to its end: what `whence serve` runs.
+public struct ServerProcess: Sendable {
+    /// Where a server can be reached once it is ready.
+    public struct Addresses: Sendable {
+        public let server: ListenAddress
+        public let http: ListenAddress?
+    }
+
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+
+    public init(_ configuration: ServerConfiguration, output: LogOutput = .standardError) {
+        self.configuration = configuration
+        let settings = configuration.log
+        logger = Logger(label: "whence") { ServerLogHandler(label: $0, settings: settings, output: output) }
+    }
+
+    /// Whatever can be found wrong without starting: reads certificates and users.
+    public func check() throws(WhenceError) {
+        try configuration.checkExposure()
+        if let files = configuration.tls { _ = try ServerTLS(files) }
+        if let users = configuration.users { _ = try UsersFile(path: users).read() }
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains and returns. SIGHUP reads certificates, users and tokens again.
+    ///
+    /// - Parameter ready: called once, when requests are answered.
+    public func run(ready: @escaping @Sendable (Addresses) -> Void) async throws(WhenceError) {
+        try configuration.checkExposure()
+        // A client that goes away is an error of a write, and not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        let tls = try configuration.tls.map { files throws(WhenceError) in try ServerTLS(files) }
+        let audit = try configuration.auditLog.map { path throws(WhenceError) in try AuditLog(path: path) } ?? AuditLog()
+        let access = try AccessControl(users: configuration.users, acceptsCertificates: tls?.acceptsCertificates ?? false, audit: audit)
+        warnOfOpenDoors()
+        let metrics = ServerMetrics()
+        let health = ServerHealth()
+        let pages = SidePages(
+            metrics: metrics, health: health, access: access, needsToken: configuration.guardsHTTP && access.isRequired)
+        // First of all, so that probes see a server that is alive while a large log is recovered.
+        let side = configuration.http.map {
+            SideServer(address: $0, pages: pages, tls: configuration.guardsHTTP ? tls : nil, logger: logger)
+        }
+        let sideAddress = try side.map { side throws(WhenceError) in try side.start() }
+        do {
+            try await serve(access, tls, metrics, health, pages, side) { ready(Addresses(server: $0, http: sideAddress)) }
+        } catch {
+            await side?.stop()
+            throw (error as? WhenceError) ?? WhenceError(.internalError, "the server ended: \(error)")
+        }
+    }
+
+    private func serve(
+        _ access: AccessControl, _ tls: ServerTLS?, _ metrics: ServerMetrics, _ health: ServerHealth, _ pages: SidePages,
+        _ side: SideServer?,
+        ready: (ListenAddress) -> Void
+    ) async throws {
+        let isNew = !FileManager.default.fileExists(atPath: configuration.data + "/FORMAT")
+        let store = try Store(at: configuration.data, options: configuration.store)
+        if isNew { logger.notice("there was no store, and a new one was made", metadata: ["data": "\(configuration.data)"]) }
+        let server = Server(store, configuration, access: access, tls: tls, metrics: metrics, logger: logger)
+        pages.show(store)
+        let address = try await server.start()
+        health.begin {
+            server.isDraining
+        } readOnlyReason: {
+            server.readOnlyCause.map { "\($0.code)" }
+        }
+        access.audit.record(.init(.start, operation: "serve", result: "ok", detail: "\(address)"))
+        // Ended in the reverse order: the server drains first, while its health can still be seen.
+        var services: [any Service] = []
+        if let side { services.append(side) }
+        services += [Reloading(access: access, tls: tls, logger: logger), server]
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        ready(address)
+        try await group.run()
+        access.audit.record(.init(.stop, operation: "serve", result: "ok"))
+    }
+
+    /// The service group says much that is of no use to an operator.
+    private var quiet: Logger {
+        var quiet = logger
+        quiet.logLevel = max(.warning, logger.logLevel)
+        return quiet
+    }
+
+    private func warnOfOpenDoors() {
+        let isExposed = [configuration.listen, configuration.http].compactMap { $0 }.contains { !$0.isLoopback }
+        if isExposed, configuration.tls == nil { logger.warning("connections from other machines are not encrypted") }
+        if isExposed, configuration.users == nil { logger.warning("everyone who can connect may read, write and erase everything") }
+        if let users = configuration.users,
+            let mode = (try? FileManager.default.attributesOfItem(atPath: users))?[.posixPermissions] as? NSNumber,
+            mode.intValue & 0o077 != 0
+        {
+            logger.warning("others may read the file of users: chmod 600", metadata: ["file": "\(users)"])
+        }
+    }
+}

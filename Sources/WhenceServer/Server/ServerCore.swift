@@ -1,0 +1,50 @@
+import Logging
+import NIOCore
+import Synchronization
+import WhenceCore
+import WhenceEngine
+
+/// What all sessions of a server share. Everything in it may be used from any thread.
+final class ServerCore: Sendable {
+    let store: Store
+    let configuration: ServerConfiguration
+    let access: AccessControl
+    let metrics: ServerMetrics
+    let logger: Logger
+    /// Reads that are too long for an event loop, and what is quick but may touch the disk.
+    let points: WorkPool
+    /// Writes: many threads that wait, so that the batches of many clients share one sync of the log.
+    let writes: WorkPool
+    /// Streams, block by block, and backfills. The processor goes to others first.
+    let streams: WorkPool
+    /// Compaction, retention, erasure: long, rare, one at a time.
+    let upkeep: WorkPool
+    let admission: Admission
+    let gate: WriteGate
+    let drainDeadline = Mutex<NIODeadline?>(nil)
+    private let sessionIDs = Atomic<UInt64>(0)
+
+    var limits: ServerLimits { configuration.limits }
+
+    init(_ store: Store, _ configuration: ServerConfiguration, _ access: AccessControl, _ metrics: ServerMetrics, _ logger: Logger) {
+        self.store = store
+        self.configuration = configuration
+        self.access = access
+        self.metrics = metrics
+        self.logger = logger
+        let limits = configuration.limits
+        points = WorkPool("reads", threads: limits.poolThreads, queueLimit: limits.queueLength)
+        writes = WorkPool("writes", threads: limits.writeThreads, queueLimit: limits.queueLength)
+        streams = WorkPool("streams", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 5)
+        upkeep = WorkPool("upkeep", threads: 1, queueLimit: 16, niceness: 5)
+        admission = Admission(limits)
+        gate = WriteGate(store, logger)
+    }
+
+    var pools: [WorkPool] { [points, writes, streams, upkeep] }
+
+    func nextSessionID() -> UInt64 { sessionIDs.add(1, ordering: .relaxed).newValue }
+
+    /// Whether new requests are refused, because the server is about to end.
+    var isDraining: Bool { drainDeadline.withLock { $0 != nil } }
+}

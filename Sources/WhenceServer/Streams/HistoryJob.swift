@@ -1,0 +1,109 @@
+import WhenceCatalog
+import WhenceCore
+import WhenceEngine
+import WhenceProtocol
+
+/// All versions of one entity.
+final class HistoryJob: StreamJob, @unchecked Sendable {
+    /// An entity of more versions is read by a scan, which takes no memory for them all.
+    private static let versionsLimit = 1_000_000
+    /// Rows of one block.
+    private static let blockRows = 8192
+
+    let options: StreamOptions
+    var takesUploads: Bool { false }
+    private let request: HistoryRequest
+    private let principal: Principal
+    private let core: ServerCore
+    private var cutter: BlockCutter
+    private var features: [SchemaField] = []
+    private var versions: [Version]?
+    private var next = 0
+
+    init(_ frame: Frame, _ principal: Principal, _ core: ServerCore) throws(WhenceError) {
+        request = try HistoryRequest(decoding: frame)
+        options = request.options
+        self.principal = principal
+        self.core = core
+        cutter = BlockCutter(request.options)
+    }
+
+    func step(_ upload: StreamUpload, _ output: inout StreamOutput) throws(WhenceError) -> StepState {
+        guard let versions else {
+            try begin(&output)
+            return .more
+        }
+        if cutter.isEmpty {
+            guard next < versions.count else {
+                try output.send(StreamEnd(rows: UInt64(versions.count)), isLast: true)
+                return .done
+            }
+            let end = min(next + HistoryJob.blockRows, versions.count)
+            cutter.take(try columns(versions[next..<end]), frameBytes: output.frameBytes)
+            next = end
+        }
+        try cutter.cut(into: &output)
+        return .more
+    }
+
+    private func begin(_ output: inout StreamOutput) throws(WhenceError) {
+        try principal.check(.read, view: request.view)
+        let view = try core.store.catalog.view(named: request.view)
+        features = view.currentSchema.fields
+        let key = try EntityKey(row: 0, of: request.entity, keys: view.entity.joinKeys)
+        let last = core.store.lastCommit
+        let knownAt = min(request.knownAt ?? .distantFuture, last)
+        let versions = try core.store.history(request.view, key, knownAt: knownAt, limit: HistoryJob.versionsLimit + 1)
+        guard versions.count <= HistoryJob.versionsLimit else {
+            throw WhenceError(
+                .limitExceeded, "the entity has more than \(HistoryJob.versionsLimit) versions", place: "view '\(request.view)'",
+                hint: "scan the view for a range of event times")
+        }
+        self.versions = versions
+        let times = ["event_time", "commit_time", "availability_time"]
+        try output.send(
+            StreamSchema(
+                knownAt: knownAt == .distantPast ? nil : knownAt,
+                schema: BatchSchema(
+                    names: ["kind"] + times + ["carries"] + features.map(\.name),
+                    types: [.string, .timestamp, .timestamp, .timestamp, .list(.string)] + features.map(\.type))))
+    }
+
+    private func columns(_ versions: ArraySlice<Version>) throws(WhenceError) -> ColumnBatch {
+        let kinds = ColumnBuilder(.string)
+        let times = (0..<3).map { _ in ColumnBuilder(.timestamp) }
+        let carries = ColumnBuilder(.list(.string))
+        let builders = features.map { ColumnBuilder($0.type) }
+        let places = Dictionary(features.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        for version in versions {
+            try kinds.append(.string("\(version.kind)"))
+            times[0].append(fixed: version.eventTime.microseconds)
+            times[1].append(fixed: version.commitTime.microseconds)
+            times[2].append(fixed: version.availabilityTime.microseconds)
+            try carries.append(.list(version.values.map { .string($0.name) }))
+            var row: [Value] = features.map { _ in .null }
+            for (name, value) in version.values {
+                if let place = places[name] { row[place] = value.widened(to: features[place].type) }
+            }
+            for (builder, value) in zip(builders, row) { try builder.append(value) }
+        }
+        var columns = [try kinds.finish()]
+        for builder in times { columns.append(try builder.finish()) }
+        columns.append(try carries.finish())
+        for builder in builders { columns.append(try builder.finish()) }
+        let names = ["kind", "event_time", "commit_time", "availability_time", "carries"] + features.map(\.name)
+        return ColumnBatch(names: names, columns: columns, count: versions.count)
+    }
+}
+
+extension Value {
+    /// The same value in a type that the feature has been widened to since it was written.
+    func widened(to type: FeatureType) -> Value {
+        switch (self, type) {
+        case (.int32(let number), .scalar(.int64)): .int64(Int64(number))
+        case (.int32(let number), .scalar(.float64)): .float64(Double(number))
+        case (.float32(let number), .scalar(.float64)): .float64(Double(number))
+        default: self
+        }
+    }
+}

@@ -1,0 +1,162 @@
+import WhenceCatalog
+import WhenceCore
+import WhenceEngine
+import WhenceProtocol
+
+/// A point-in-time join: of a spine that the client uploads, block by block, or of one that the store has.
+final class JoinJob: StreamJob, @unchecked Sendable {
+    private enum Stage {
+        case beginning
+        /// Collects what is uploaded into a block.
+        case collecting(BatchSchema)
+        /// Hands out the blocks of a spine of the store.
+        case walking(() throws(WhenceError) -> ColumnBatch?)
+    }
+
+    let options: StreamOptions
+    let takesUploads: Bool
+    private let request: WhenceProtocol.JoinRequest
+    private let principal: Principal
+    private let core: ServerCore
+    private var cutter: BlockCutter
+    private var stage = Stage.beginning
+    /// Bytes that `core.admission` has promised.
+    private var memoryBytes = 0
+    /// What every block is joined by; its pin is the same for all of them.
+    private var engineRequest: WhenceEngine.JoinRequest?
+    private var collected: [ColumnBatch] = []
+    private var collectedRows = 0
+    private var uploadedRows = 0
+    private var blockRows = 0
+
+    init(_ frame: Frame, _ principal: Principal, _ core: ServerCore) throws(WhenceError) {
+        request = try WhenceProtocol.JoinRequest(decoding: frame)
+        options = request.options
+        if case .rows = request.source { takesUploads = true } else { takesUploads = false }
+        self.principal = principal
+        self.core = core
+        cutter = BlockCutter(request.options)
+    }
+
+    deinit { if memoryBytes > 0 { core.admission.release(memoryBytes) } }
+
+    func step(_ upload: StreamUpload, _ output: inout StreamOutput) throws(WhenceError) -> StepState {
+        switch stage {
+        case .beginning:
+            try begin(&output)
+            // What has been uploaded meanwhile comes with it.
+            if case .collecting(let schema) = stage { try collect(upload, schema, &output) }
+            return takesUploads && upload.rows == nil ? .needsUpload : .more
+        case .walking(let next):
+            if cutter.isEmpty {
+                guard let block = try next() else { return try end(&output) }
+                cutter.take(block, frameBytes: output.frameBytes)
+            }
+            try cutter.cut(into: &output)
+            return .more
+        case .collecting(let schema):
+            try collect(upload, schema, &output)
+            if cutter.isEmpty {
+                let isWhole = upload.rows != nil
+                guard collectedRows >= blockRows || isWhole else { return .needsUpload }
+                guard collectedRows > 0 else { return try end(&output) }
+                try joinBlock(schema, output.frameBytes)
+            }
+            if !cutter.isEmpty { try cutter.cut(into: &output) }
+            if !cutter.isEmpty || upload.rows != nil || collectedRows >= blockRows { return .more }
+            return .needsUpload
+        }
+    }
+
+    private func end(_ output: inout StreamOutput) throws(WhenceError) -> StepState {
+        try output.send(StreamEnd(rows: UInt64(cutter.rows)), isLast: true)
+        return .done
+    }
+
+    // MARK: The beginning
+
+    private func begin(_ output: inout StreamOutput) throws(WhenceError) {
+        let store = core.store
+        let service = try store.catalog.resolve(request.selection)
+        for selection in service.selections { try principal.check(.read, view: selection.view.definition.name) }
+        let memory = request.memoryBytes == 0 ? core.limits.joinMemoryBytes : Int(clamping: request.memoryBytes)
+        guard memory <= core.limits.streamMemoryBytes else {
+            throw WhenceError(
+                .limitExceeded, "a join may take \(core.limits.streamMemoryBytes) bytes of memory here, and not \(memory)",
+                hint: "ask for less memory: the join takes more blocks then")
+        }
+        try core.admission.reserve(memory)
+        memoryBytes = memory
+        var join = WhenceEngine.JoinRequest(
+            service: service, eventTimeColumn: request.eventTime, knownAt: request.knownAt, asServed: request.asServed, memoryBytes: memory)
+        switch request.source {
+        case .rows(let schema):
+            // Joins nothing, but checks the columns, names those of the answer, and pins what is known.
+            let empty = try store.join(join, spine: RowsSpine([], columns: schema.spineColumns))
+            join.knownAt = empty.knownAt
+            try output.send(StreamSchema(knownAt: pin(empty.knownAt), schema: BatchSchema(of: empty.columns)))
+            let rowBytes = empty.columns.reduce(0) { $0 + 2 * ($1.type.width ?? 48) + 1 } + 64 * service.selections.count
+            blockRows = max(1024, memory / rowBytes)
+            stage = .collecting(schema)
+        case .entities(let view, let instants, let from, let to):
+            try principal.check(.read, view: view)
+            // One pin for the spine and the join.
+            let pinned = min(request.knownAt ?? .distantFuture, store.lastCommit)
+            join.knownAt = pinned
+            let spine = try store.entities(
+                of: view, at: instants, from: from, to: to, knownAt: pinned, asServed: request.asServed, eventTimeColumn: request.eventTime)
+            try walk(join, spine, &output)
+        case .versions(let view, let knownAt, let from, let to):
+            try principal.check(.read, view: view)
+            let pinned = min(request.knownAt ?? .distantFuture, store.lastCommit)
+            join.knownAt = pinned
+            let scan = try store.scan(
+                WhenceEngine.ScanRequest(
+                    view: view, features: [], knownAt: knownAt ?? pinned, from: from, to: to.after, eventTimeColumn: request.eventTime))
+            try walk(join, scan, &output)
+        }
+        engineRequest = join
+    }
+
+    private func walk<Source: Spine>(
+        _ request: WhenceEngine.JoinRequest, _ spine: Source, _ output: inout StreamOutput
+    ) throws(WhenceError) {
+        var join = try core.store.join(request, spine: spine)
+        try output.send(StreamSchema(knownAt: pin(join.knownAt), schema: BatchSchema(of: join.columns)))
+        stage = .walking { () throws(WhenceError) in try join.next() }
+    }
+
+    private func pin(_ knownAt: Timestamp) -> Timestamp? { knownAt == .distantPast ? nil : knownAt }
+
+    // MARK: An uploaded spine
+
+    private func collect(_ upload: StreamUpload, _ schema: BatchSchema, _ output: inout StreamOutput) throws(WhenceError) {
+        for frame in upload.frames {
+            let batch = try frame.rows(of: schema, maximumPayloadBytes: core.limits.frameBytes)
+            uploadedRows += batch.count
+            collectedRows += batch.count
+            if batch.count > 0 { collected.append(batch) }
+            output.uploadBytes += frame.byteCount
+        }
+        if let stated = upload.rows, stated != UInt64(uploadedRows) {
+            throw .violation("\(stated) rows are said to have been uploaded, and \(uploadedRows) came")
+        }
+    }
+
+    /// Joins what has been collected.
+    private func joinBlock(_ schema: BatchSchema, _ frameBytes: Int) throws(WhenceError) {
+        guard let engineRequest else { return }
+        let block = try ColumnBatch(concatenating: collected)
+        collected = []
+        let first = uploadedRows - collectedRows
+        collectedRows = 0
+        do throws(WhenceError) {
+            var join = try core.store.join(engineRequest, spine: RowsSpine([block], columns: schema.spineColumns))
+            var parts: [ColumnBatch] = []
+            while let part = try join.next() { parts.append(part) }
+            if !parts.isEmpty { cutter.take(try ColumnBatch(concatenating: parts), frameBytes: frameBytes) }
+        } catch {
+            throw first == 0 ? error : error.at("rows from \(first + 1) on")
+        }
+    }
+}
