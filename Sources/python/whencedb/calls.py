@@ -326,9 +326,9 @@ class JoinOptions:
     event_time: str = "event_time"
     known_at: Any = None
     as_served: bool = False
-    memory_bytes: int = 0
     zone: str | None = None
     floor_times: bool = False
+    memory_bytes: int = 0
     batch_rows: int = 0
     compress: bool = False
 

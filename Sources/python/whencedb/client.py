@@ -332,7 +332,9 @@ class Client:
         timeout: float | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """`as_of` batch by batch, for what does not fit into memory at once. Leaving the loop cancels the rest."""
-        options = JoinOptions(event_time, known_at, as_served, zone, floor_times, batch_rows=batch_rows, memory_bytes=memory_bytes, compress=compress)
+        options = JoinOptions(
+            event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
+        )
         columns, given, call = self._join(spine, service, options)
         return with_spine(columns, self._stream(call, timeout, columns.start), given)
 

@@ -17,7 +17,7 @@ from .wire import kinds, messages
 from .wire.columns import write_columns
 from .wire.frames import Frame
 from .wire.primitives import Payload, violation
-from .wire.types import VALUE, WireType
+from .wire.types import WireType
 
 if TYPE_CHECKING:
     from .client import Client
@@ -53,13 +53,14 @@ class ReadEncoder:
     def arrays(self, entities: Any) -> list[pa.Array]:
         """The join keys as arrays of the declared types, in their order."""
         if isinstance(entities, Mapping):
-            try:
-                return [_array(entities[name], kind, arrow, name) for name, kind, arrow in self._keys]
-            except KeyError:
-                pass  # The general way says which one is missing.
+            values = [entities.get(name) for name, _, _ in self._keys]
+            if not any(tables.is_single(value) for value in values):
+                return [_array(value, *key[1:], key[0]) for value, key in zip(values, self._keys, strict=True)]
+            # One entity, or a key that is missing: the general way knows which.
         elif len(self._keys) == 1 and isinstance(entities, (list, np.ndarray)):
             name, kind, arrow = self._keys[0]
-            if not (isinstance(entities, list) and entities and isinstance(entities[0], Mapping)):
+            is_rows = entities.dtype.names if isinstance(entities, np.ndarray) else entities and isinstance(entities[0], Mapping)
+            if not is_rows:
                 return [_array(entities, kind, arrow, name)]
         return [tables.one_chunk(column) for column in keys_for(self.description, entities).columns]
 
@@ -72,12 +73,9 @@ def _int64s(entities: Any, name: str) -> np.ndarray | None:
 
 
 def _array(values: Any, kind: WireType, arrow: pa.DataType, name: str) -> pa.Array:
-    if type(values) is list and kind.shape == VALUE:
-        try:
-            return pa.array(values, arrow)
-        except (pa.ArrowException, TypeError, OverflowError):
-            pass  # Said better below.
-    return tables.one_chunk(tables.conform(tables.column(values, name), kind, name))
+    # Arrow finds the type: told which, it would cut 1.5 to 1 without a word.
+    array = tables.column(values, name)
+    return array if type(array) is not pa.ChunkedArray and array.type == arrow else tables.one_chunk(tables.conform(array, kind, name))
 
 
 class PreparedRead:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 import pyarrow as pa
 
 from .results import Result
+from .tables import one_chunk
 from .wire.primitives import violation
 from .wire.streams import Stream
 from .wire.types import WireSchema
@@ -48,12 +49,15 @@ def with_spine(columns: Columns, batches: Iterable[pa.RecordBatch], spine: pa.Ta
     """Each batch behind its rows of the spine."""
     done = 0
     for batch in batches:
-        part = spine.slice(done, batch.num_rows)
-        if part.num_rows != batch.num_rows:
-            raise violation(f"a join of {spine.num_rows} rows was answered with more")
+        yield with_spine_rows(columns, batch, spine, done)
         done += batch.num_rows
-        if part.num_columns and part.column(0).num_chunks != 1:
-            part = part.combine_chunks()
-        names = columns.new
-        arrays = [*(column.chunk(0) for column in part.columns), *(batch.column(name) for name in names)]
-        yield pa.RecordBatch.from_arrays(arrays, names=[*spine.column_names, *names])
+
+
+def with_spine_rows(columns: Columns, batch: pa.RecordBatch, spine: pa.Table, first: int) -> pa.RecordBatch:
+    """A batch behind the rows of the spine from `first` on."""
+    part = spine.slice(first, batch.num_rows)
+    if part.num_rows != batch.num_rows:
+        raise violation(f"a join of {spine.num_rows} rows was answered with more")
+    names = columns.new
+    arrays = [*(one_chunk(column) for column in part.columns), *(batch.column(name) for name in names)]
+    return pa.RecordBatch.from_arrays(arrays, names=[*spine.column_names, *names])

@@ -55,7 +55,7 @@ def _is_frame(data: Any) -> bool:
 
 
 def _from_mapping(data: Mapping[str, Any], place: str) -> pa.Table:
-    if data and all(_is_scalar(value) for value in data.values()):
+    if data and all(is_single(value) for value in data.values()):
         return pa.table({name: column([value], name) for name, value in data.items()})
     arrays = {name: column(value, name) for name, value in data.items()}
     if len({len(array) for array in arrays.values()}) > 1:
@@ -64,7 +64,8 @@ def _from_mapping(data: Mapping[str, Any], place: str) -> pa.Table:
     return pa.table(arrays)
 
 
-def _is_scalar(value: Any) -> bool:
+def is_single(value: Any) -> bool:
+    """Whether this is one value, and no column of them."""
     return value is None or isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
 
 
@@ -79,7 +80,7 @@ def column(values: Any, name: str) -> Any:
     """An Arrow array (whole or in chunks) of a list, a numpy array, a Series, or an Arrow array."""
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
-    if _is_scalar(values):
+    if is_single(values):
         raise InputError(f"a single {type(values).__name__} is no column", place=f"column '{name}'", hint="give a list")
     try:
         if isinstance(values, np.ndarray) and values.ndim == 2:
