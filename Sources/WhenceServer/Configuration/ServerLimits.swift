@@ -23,6 +23,9 @@ public struct ServerLimits: Sendable, Equatable {
     /// Entities of an online read that an event loop answers itself; a larger read goes to the pool. With rows in the cache this many take
     /// about 0.2 ms, which is as long as others on that loop may be made to wait.
     public var inlineEntities = 512
+    /// How long an event loop may take to serve all its sockets once. Where that has been longer for a while, reads that come after this time
+    /// within a turn are refused with `overloaded`: a pipeline that is deep on purpose stays below, a flood does not.
+    public var turnTime = Duration.milliseconds(10)
     /// Rows of a stream go out in frames of about this many bytes: large enough to cost nothing each, small enough to share a connection.
     public var streamFrameBytes = 4 << 20
     /// Memory of one block of a join whose request does not say; also the most that a request may ask for is `streamMemoryBytes`.

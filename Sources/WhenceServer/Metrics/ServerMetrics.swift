@@ -41,7 +41,7 @@ public final class ServerMetrics: Sendable {
     /// The part of this thread. Descriptors of threads lie at least a page apart, so a multiplication spreads them.
     private static var part: Int {
         let thread = UInt(pthread_self())
-        return Int((thread >> 12) &* 0x9E37_79B9_7F4A_7C15 >> 60)
+        return Int(((thread >> 12) &* 0x9E37_79B9_7F4A_7C15) >> 60)
     }
 
     /// Counts one request or connection that was turned away for lack of room.
@@ -73,4 +73,6 @@ public enum ShedReason: String, Sendable, CaseIterable {
     case requests
     case requestsPerConnection = "requests_per_connection"
     case queue
+    /// An event loop had more to do than it can.
+    case load
 }

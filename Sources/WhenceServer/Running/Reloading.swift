@@ -16,8 +16,8 @@ struct Reloading: Service {
 
     /// Each part by itself: a broken certificate does not keep a token from being revoked.
     func reload() {
-        attempt("audit log") { () throws(WhenceError) in try access.audit.reopen() }
-        attempt("users") { () throws(WhenceError) in try access.reload() }
+        if access.audit.isKept { attempt("audit log") { () throws(WhenceError) in try access.audit.reopen() } }
+        if access.isRequired { attempt("users") { () throws(WhenceError) in try access.reload() } }
         if let tls { attempt("certificates") { () throws(WhenceError) in try tls.reload() } }
     }
 

@@ -106,7 +106,8 @@ public final class AccessControl: Sendable {
         guard let conversation = ScramConversation(clientFirst: data) else { throw refuse(mechanism, user: nil, peer) }
         // One who does not exist, or has no password, is answered like one who does, and is refused at the end whatever the proof.
         let (credential, isReal) = state.withLock { state -> (ScramCredential, Bool) in
-            let standIn = ScramCredential(standingInFor: conversation.user, key: state.directory.standInKey)
+            let standIn = ScramCredential(
+                standingInFor: conversation.user, key: state.directory.standInKey, iterations: state.directory.iterations)
             let real = state.directory.users[conversation.user]?.password
             return (real ?? standIn, real != nil)
         }

@@ -93,6 +93,9 @@ public final class AuditLog: Sendable {
         }
     }
 
+    /// Whether there is a record at all.
+    var isKept: Bool { path != nil }
+
     /// Records that could not be written since the start.
     public var failures: Int { state.withLock { $0.failures } }
 

@@ -4,7 +4,7 @@ import WhenceCore
 
 /// What a server keeps of a password for SCRAM-SHA-256: enough to check a proof, and not enough to make one (RFC 5802, section 3; RFC 7677).
 struct ScramCredential: Sendable, Equatable {
-    /// Iterations for new passwords, and what is answered for users that do not exist.
+    /// Iterations for new passwords, unless the users file says otherwise.
     static let defaultIterations = 32_768
     /// RFC 7677 asks for no fewer; the upper bound keeps clients from being kept busy.
     static let allowedIterations = 4_096...10_000_000
@@ -25,10 +25,10 @@ struct ScramCredential: Sendable, Equatable {
     }
 
     /// What stands in for a user that does not exist: the same salt each time for the same name, and keys that no password has.
-    init(standingInFor user: String, key: [UInt8]) {
+    init(standingInFor user: String, key: [UInt8], iterations: Int) {
         let key = SymmetricKey(data: key)
         func derive(_ what: String) -> [UInt8] { Array(HMAC<SHA256>.authenticationCode(for: Array("\(what) \(user)".utf8), using: key)) }
-        iterations = ScramCredential.defaultIterations
+        self.iterations = iterations
         salt = Array(derive("salt").prefix(16))
         storedKey = derive("stored key")
         serverKey = derive("server key")
@@ -36,11 +36,17 @@ struct ScramCredential: Sendable, Equatable {
 
     /// PBKDF2 with HMAC-SHA-256 and one block of output: `Hi` of RFC 5802.
     static func saltedPassword(_ password: [UInt8], salt: [UInt8], iterations: Int) -> [UInt8] {
-        let key = SymmetricKey(data: password)
-        var block = Array(HMAC<SHA256>.authenticationCode(for: salt + [0, 0, 0, 1], using: key))
+        // The key is taken in once, and what that leads to is copied for each iteration.
+        let keyed = HMAC<SHA256>(key: SymmetricKey(data: password))
+        func code(_ data: [UInt8]) -> [UInt8] {
+            var code = keyed
+            code.update(data: data)
+            return Array(code.finalize())
+        }
+        var block = code(salt + [0, 0, 0, 1])
         var result = block
-        for _ in 1..<max(1, iterations) {
-            block = Array(HMAC<SHA256>.authenticationCode(for: block, using: key))
+        for _ in 1..<max(2, iterations) {
+            block = code(block)
             for index in result.indices { result[index] ^= block[index] }
         }
         return result

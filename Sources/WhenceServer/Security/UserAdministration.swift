@@ -7,6 +7,9 @@ public struct UserAdministration {
 
     public init(file: String) { self.file = UsersFile(path: file) }
 
+    /// With other iterations for the passwords of a file that is begun.
+    init(file: String, iterations: Int) { self.file = UsersFile(path: file, iterations: iterations) }
+
     /// What becomes of a password.
     public enum PasswordChange {
         case keep
@@ -43,9 +46,12 @@ public struct UserAdministration {
     /// - Parameter grants: as `ROLE` or `ROLE:PATTERN`.
     public func add(_ name: String, password: String?, grants: [String]) throws(WhenceError) {
         try User.checkName(name)
-        let user = User(
-            name: name, password: try password.map { text throws(WhenceError) in try credential(text) }, grants: try Self.grants(grants))
-        try file.update { directory throws(WhenceError) in try directory.add(user) }
+        var user = User(name: name, grants: try Self.grants(grants))
+        if let password { try User.checkPassword(Array(password.utf8)) }
+        try file.update { directory throws(WhenceError) in
+            user.password = password.map { Self.credential($0, directory) }
+            try directory.add(user)
+        }
     }
 
     /// Changes a user. Throws `notFound`, and as `add` does.
@@ -53,8 +59,9 @@ public struct UserAdministration {
     /// - Parameter grants: what the user is granted from now on; nil keeps what there is.
     public func change(_ name: String, password: PasswordChange, grants: [String]?) throws(WhenceError) {
         let new = try grants.map { texts throws(WhenceError) in try Self.grants(texts) }
-        let made: ScramCredential? = if case .set(let text) = password { try credential(text) } else { nil }
+        if case .set(let text) = password { try User.checkPassword(Array(text.utf8)) }
         try file.update { directory throws(WhenceError) in
+            let made: ScramCredential? = if case .set(let text) = password { Self.credential(text, directory) } else { nil }
             try directory.change(name) { user in
                 switch password {
                 case .keep: break
@@ -110,10 +117,8 @@ public struct UserAdministration {
         }
     }
 
-    private func credential(_ password: String) throws(WhenceError) -> ScramCredential {
-        let bytes = Array(password.utf8)
-        try User.checkPassword(bytes)
-        return ScramCredential(password: bytes, salt: RandomBytes.make(16))
+    private static func credential(_ password: String, _ directory: UserDirectory) -> ScramCredential {
+        ScramCredential(password: Array(password.utf8), salt: RandomBytes.make(16), iterations: directory.iterations)
     }
 
     private static func grants(_ texts: [String]) throws(WhenceError) -> [Grant] {

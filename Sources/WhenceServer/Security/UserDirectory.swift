@@ -14,11 +14,17 @@ struct UserDirectory: Sendable, Equatable {
     /// Whose token each id is.
     private(set) var owners: [String: String] = [:]
 
-    init() { standInKey = RandomBytes.make(32) }
+    /// Iterations for new passwords, and of users that do not exist.
+    let iterations: Int
+
+    init(iterations: Int = ScramCredential.defaultIterations) {
+        standInKey = RandomBytes.make(32)
+        self.iterations = iterations
+    }
 
     /// Reads a users file, whole or not at all.
     init(_ document: SettingsDocument) throws(WhenceError) {
-        let members = try document.members(document.root, "a users file", known: ["format", "stand_in_key", "users"])
+        let members = try document.members(document.root, "a users file", known: ["format", "stand_in_key", "iterations", "users"])
         guard let format = members["format"], try document.text(format, "'format'") == Self.format else {
             throw WhenceError(
                 .unknownFormat, "this is no users file of format \(Self.format)", place: document.file,
@@ -28,6 +34,15 @@ struct UserDirectory: Sendable, Equatable {
             key.count == 32
         else { throw document.refuse(members["stand_in_key"] ?? document.root, "'stand_in_key' must be 32 bytes in base64") }
         standInKey = Array(key)
+        guard let countNode = members["iterations"], let iterations = Int(try document.text(countNode, "'iterations'")),
+            ScramCredential.allowedIterations.contains(iterations)
+        else {
+            throw document.refuse(
+                members["iterations"] ?? document.root,
+                "'iterations' must be a number from \(ScramCredential.allowedIterations.lowerBound) to \(ScramCredential.allowedIterations.upperBound)"
+            )
+        }
+        self.iterations = iterations
         for node in try document.elements(members["users"], "'users'") {
             let user = try Self.user(node, document)
             do throws(WhenceError) { try add(user) } catch { throw document.refuse(node, error.message, hint: error.hint) }
@@ -123,7 +138,7 @@ struct UserDirectory: Sendable, Equatable {
     var text: String {
         func quoted(_ text: String) -> String { JSON.string(text).text }
         var text = "# The users of a Whence server: Formats/users.md. Change it with 'whence user', then send the server SIGHUP.\n"
-        text += "format: \(Self.format)\nstand_in_key: \(quoted(Data(standInKey).base64EncodedString()))\n"
+        text += "format: \(Self.format)\nstand_in_key: \(quoted(Data(standInKey).base64EncodedString()))\niterations: \(iterations)\n"
         text += users.isEmpty ? "users: []\n" : "users:\n"
         for user in users.values.sorted(by: { $0.name < $1.name }) {
             text += "  - name: \(quoted(user.name))\n"

@@ -5,6 +5,8 @@ import WhenceCore
 /// The users file on disk. It is replaced as a whole, so that a server that reads it sees the old or the new one.
 struct UsersFile {
     let path: String
+    /// For a file that is begun.
+    var iterations = ScramCredential.defaultIterations
 
     func read() throws(WhenceError) -> UserDirectory { try UserDirectory(SettingsDocument(path: path)) }
 
@@ -21,7 +23,7 @@ struct UsersFile {
         }
         do throws(WhenceError) {
             defer { close(descriptor) }
-            var directory = FileManager.default.fileExists(atPath: path) ? try read() : UserDirectory()
+            var directory = FileManager.default.fileExists(atPath: path) ? try read() : UserDirectory(iterations: iterations)
             let result = try body(&directory)
             let text = Array(directory.text.utf8)
             var written = 0

@@ -39,6 +39,7 @@ final class ServerCore: Sendable {
         upkeep = WorkPool("upkeep", threads: 1, queueLimit: 16, niceness: 5)
         admission = Admission(limits)
         gate = WriteGate(store, logger)
+        for pool in [points, writes, streams, upkeep] { metrics.watchQueue(pool.name) { pool.waiting } }
     }
 
     var pools: [WorkPool] { [points, writes, streams, upkeep] }

@@ -11,6 +11,8 @@ final class OpenRequest: @unchecked Sendable {
     let deadline: NIODeadline
     /// Set when the request needs no answer any more: cancelled, too late, answered, or its connection gone.
     let isEnded = Atomic<Bool>(false)
+    /// The view or entity that an administrative act is about, once that is known: for the audit log.
+    let subject = Mutex<String?>(nil)
     /// Answers with `deadlineExceeded` when the time has come.
     var timer: Scheduled<Void>?
     /// The stream that answers it, if one does.

@@ -64,11 +64,11 @@ extension Session {
     func end(_ request: OpenRequest, with error: WhenceError) {
         guard requests[request.id] === request else { return }
         sendError(error, requestID: request.id)
-        finish(request, code: error.code)
+        finish(request, error: error)
     }
 
     /// Forgets a request whose last answer has been written, and counts it.
-    func finish(_ request: OpenRequest, code: WhenceError.Code? = nil) {
+    func finish(_ request: OpenRequest, error: WhenceError? = nil) {
         guard requests[request.id] === request else { return }
         requests[request.id] = nil
         request.isEnded.store(true, ordering: .relaxed)
@@ -82,13 +82,17 @@ extension Session {
         core.metrics.inFlight.add(-1)
         let now = NIODeadline.now()
         let took = (now - request.arrival).duration
-        core.metrics.record(request.operation, code: code?.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
+        core.metrics.record(request.operation, code: error?.code.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
+        if let principal {
+            core.access.recordEnd(
+                of: request.operation, by: principal, peer: peer, view: request.subject.withLock { $0 }, error: error)
+        }
         if let slow = core.configuration.slowRequest, took >= slow {
             let waited = ((request.workBegan ?? now) - request.arrival).duration
             core.logger.warning(
                 "a slow request",
                 metadata: log([
-                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(code?.rawValue ?? 0)",
+                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(error?.code.rawValue ?? 0)",
                     "milliseconds": "\(took.microseconds / 1000)", "milliseconds_waited": "\(waited.microseconds / 1000)",
                     "rows": "\(request.rows)", "bytes": "\(request.bytes)",
                 ]))

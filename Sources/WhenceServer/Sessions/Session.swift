@@ -111,6 +111,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         let bytes = unwrapInboundIn(data)
         guard !isClosed, !isClosing else { return }
         isInBurst = true
+        loop.enterTurn()
         core.metrics.bytesReceived.add(bytes.readableBytes)
         decoder.feed(bytes)
         takeFrames()
@@ -260,7 +261,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     private func endRequests() {
-        for request in Array(requests.values) { finish(request, code: .cancelled) }
+        for request in Array(requests.values) { finish(request, error: WhenceError(.cancelled, "the connection has ended")) }
     }
 
     private func end() {

@@ -113,9 +113,10 @@ import WhenceProtocol
                     == #"{"name":"dispatch","version":1,"join_keys":[{"name":"driver","type":"int64"}],"#
                     + #""features":[{"name":"count","type":"int64"},{"name":"rating","type":"float64"},{"name":"lat","type":"float64"}],"#
                     + #""views":["trips","position"]}"#)
-            #expect(performing: {
-                let _: Document = try client.ask(CatalogShowRequest(timeout: nil, definitionKind: "view", name: "nothing", version: 0))
-            }, throws: { ($0 as? WhenceError)?.code == .notFound })
+            #expect(
+                performing: {
+                    let _: Document = try client.ask(CatalogShowRequest(timeout: nil, definitionKind: "view", name: "nothing", version: 0))
+                }, throws: { ($0 as? WhenceError)?.code == .notFound })
         }
     }
 
@@ -127,7 +128,8 @@ import WhenceProtocol
 
             let history = try client.stream(
                 try client.begin(
-                    HistoryRequest(timeout: nil, options: StreamOptions(credit: 1 << 20), view: "trips", knownAt: nil, entity: Tables.drivers([7]))))
+                    HistoryRequest(
+                        timeout: nil, options: StreamOptions(credit: 1 << 20), view: "trips", knownAt: nil, entity: Tables.drivers([7]))))
             #expect(history.end == 2)
             #expect(history.values("kind") == [.string("row"), .string("row")])
             #expect(history.values("count") == [.int64(12), .int64(7)])
@@ -143,7 +145,8 @@ import WhenceProtocol
             #expect(scan.values("count") == (0..<100).map { .int64($0) })
 
             let pinned = JoinRequest(
-                timeout: nil, options: StreamOptions(credit: 1 << 20, compress: true), selection: .service("dispatch"), eventTime: "event_time",
+                timeout: nil, options: StreamOptions(credit: 1 << 20, compress: true), selection: .service("dispatch"),
+                eventTime: "event_time",
                 knownAt: first.commitTime, asServed: false, memoryBytes: 0, source: .rows(BatchSchema(of: Tables.spine(0..<1))))
             for (request, expected) in [(pinned, Int64(0)), (with(pinned) { $0.knownAt = nil }, 5)] {
                 let id = try client.begin(request)
@@ -191,7 +194,8 @@ import WhenceProtocol
             let client = try server.client()
             let rows = Tables.trips(0..<5000)
             let request = BackfillRequest(
-                timeout: nil, view: "trips", missingIsNull: false, eventTime: "event_time", availabilityTime: "", schema: BatchSchema(of: rows))
+                timeout: nil, view: "trips", missingIsNull: false, eventTime: "event_time", availabilityTime: "",
+                schema: BatchSchema(of: rows))
             let given = try client.begin(request)
             try client.upload(rows, id: given)
             try client.send(Cancel(), id: given)
@@ -228,12 +232,16 @@ import WhenceProtocol
         try await TestServer.run { server in
             let client = try server.client()
             let wrong = ColumnBatch(names: ["driver", "event_time", "speed"], columns: Tables.trips(0..<1).columns.dropLast(), count: 1)
-            #expect(performing: { let _: Committed = try client.ask(Tables.write(wrong)) }, throws: {
-                ($0 as? WhenceError)?.code == .unknownFeature && "\($0)".contains("'speed'")
-            })
-            #expect(performing: { let _: Committed = try client.ask(Tables.write(Tables.trips(0..<1), view: "trip")) }, throws: {
-                ($0 as? WhenceError)?.code == .notFound && "\($0)".contains("trips")
-            })
+            #expect(
+                performing: { let _: Committed = try client.ask(Tables.write(wrong)) },
+                throws: {
+                    ($0 as? WhenceError)?.code == .unknownFeature && "\($0)".contains("'speed'")
+                })
+            #expect(
+                performing: { let _: Committed = try client.ask(Tables.write(Tables.trips(0..<1), view: "trip")) },
+                throws: {
+                    ($0 as? WhenceError)?.code == .notFound && "\($0)".contains("trips")
+                })
             let nowhere = try PreparedQuestion(OnlineQuestion(.service("nothing"), keys: BatchSchema(names: ["driver"], types: [.int64])))
             #expect(performing: { _ = try read(client, nowhere, Tables.drivers([1])) }, throws: { ($0 as? WhenceError)?.code == .notFound })
             let _: Pong = try client.ask(Ping(timeout: nil))

@@ -33,7 +33,9 @@ final class TestServer: Sendable {
     let metrics = ServerMetrics()
     private let scratch: ScratchDirectory
 
-    init(_ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl()) async throws {
+    init(_ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl(), tls: ServerTLS? = nil)
+        async throws
+    {
         scratch = try ScratchDirectory()
         var options = StoreOptions()
         options.blockCacheBytes = 16 << 20
@@ -43,10 +45,12 @@ final class TestServer: Sendable {
         var configuration = ServerConfiguration()
         configuration.listen = ListenAddress(host: "127.0.0.1", port: 0)
         configuration.limits.drainTime = .seconds(5)
+        // On a busy machine every turn of an event loop may be long.
+        configuration.limits.turnTime = .seconds(60)
         change(&configuration)
         var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical
-        server = Server(store, configuration, access: access, metrics: metrics, logger: logger)
+        server = Server(store, configuration, access: access, tls: tls, metrics: metrics, logger: logger)
         port = try await server.start().port
     }
 
