@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -235,15 +236,17 @@ class AsyncClient:
         batch_rows: int = 0,
         compress: bool = False,
         timeout: float | None = None,
-    ) -> AsyncIterator[pa.RecordBatch]:
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         options = JoinOptions(
             event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
         )
         columns, given, call = await self._join(spine, service, options)
         done = 0
-        async for batch in self._stream(call, timeout, columns.start):
-            yield with_spine_rows(columns, batch, given, done)
-            done += batch.num_rows
+        # Closed with this generator, and not when it is found to be garbage.
+        async with aclosing(self._stream(call, timeout, columns.start)) as batches:
+            async for batch in batches:
+                yield with_spine_rows(columns, batch, given, done)
+                done += batch.num_rows
 
     async def as_of_entities(
         self,
@@ -336,14 +339,11 @@ class AsyncClient:
 
     async def _stream(
         self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
-    ) -> AsyncIterator[pa.RecordBatch]:
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         connection = await self._connection(True)
-        batches = connection.stream(call, timeout, started)
-        try:
+        async with aclosing(connection.stream(call, timeout, started)) as batches:
             async for batch in batches:
                 yield batch
-        finally:
-            await batches.aclose()  # type: ignore[attr-defined]
 
     async def _collected(self, columns: Columns, call: StreamCall, timeout: float | None, spine: pa.Table | None) -> Result:
         async def collected() -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -242,7 +242,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     async def stream(
         self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
-    ) -> AsyncIterator[pa.RecordBatch]:
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
         """The batches of a stream, as they are taken. Leaving early, or being cancelled, cancels it at the server."""
         longest = self.welcome.longest_payload
         state = Stream(WINDOW_BYTES, call.upload(longest) if call.upload else None, self.welcome.upload_credit)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from .errors import InputError
-from .times import to_times
+from .times import array_of, to_times
 from .wire.columns import MOST_ROWS, write_columns
 from .wire.primitives import Payload
 from .wire.types import LIST, VECTOR, WireSchema, WireType, wire_type
@@ -71,7 +71,11 @@ def is_single(value: Any) -> bool:
 
 def _from_pandas(data: Any, place: str) -> pa.Table:
     try:
-        return pa.Table.from_pandas(data, preserve_index=False)
+        table = pa.Table.from_pandas(data, preserve_index=False)
+        for number, kind in enumerate(table.schema.types):
+            if pa.types.is_timestamp(kind) and data.dtypes.iloc[number] == object:
+                table = table.set_column(number, table.field(number).name, column(data.iloc[:, number].tolist(), table.field(number).name))
+        return table
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(f"the frame cannot be read: {error}", code=1001, place=place) from None
 
@@ -88,9 +92,16 @@ def column(values: Any, name: str) -> Any:
             return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
         if not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
             return values.to_arrow()
-        return pa.array(values)
+        return array_of(values) if _holds_objects(values) else pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the values do not make a column: {error}", code=1001, place=f"column '{name}'") from None
+
+
+def _holds_objects(values: Any) -> bool:
+    """Whether these are objects of Python, among which there may be times that Arrow would not read exactly."""
+    if isinstance(values, (list, tuple)):
+        return bool(values) and not isinstance(values[0], (int, float, str))
+    return getattr(values, "dtype", None) == object
 
 
 def conform(array: Any, kind: WireType, name: str, *, zone: str | None = None, floor: bool = False) -> Any:

@@ -34,7 +34,7 @@ def microseconds(time: Any, place: str = "time", zone: str | None = None) -> int
             time = time.replace(tzinfo=ZoneInfo(zone))
         if time.tzinfo is not None:
             return (time - _EPOCH) // _MICROSECOND
-    array = to_times(pa.array([time]), place, zone=zone)
+    array = to_times(array_of([time]), place, zone=zone)
     found = array.cast(pa.int64())[0].as_py()
     if found is None:
         raise InputError("a time is missing", code=1002, place=place)
@@ -43,6 +43,20 @@ def microseconds(time: Any, place: str = "time", zone: str | None = None) -> int
 
 def optional_microseconds(time: Any, place: str, zone: str | None = None) -> int | None:
     return None if time is None else microseconds(time, place, zone)
+
+
+def array_of(values: Any) -> Any:
+    """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word."""
+    array = pa.array(values)
+    if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
+        return array
+    first = next(value for value in values if getattr(value, "nanosecond", 0))
+    ticks = [None if tick is None else tick + getattr(value, "nanosecond", 0) for tick, value in zip(_nanoseconds(array), values, strict=True)]
+    return pa.array(ticks, pa.timestamp("ns", tz=None if first.tzinfo is None else "UTC"))
+
+
+def _nanoseconds(array: Any) -> list[int | None]:
+    return array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.timestamp("ns", tz=array.type.tz)).cast(pa.int64()).to_pylist()
 
 
 def to_times(array: Any, place: str, *, zone: str | None = None, floor: bool = False) -> Any:
