@@ -27,7 +27,11 @@ SERVICE = {
     "features": [{"name": "speed", "type": "float64"}, {"name": "trips", "type": "int64"}],
     "views": ["drivers"],
 }
-VIEW = SERVICE | {"name": "", "version": 0, "features": [{"name": "drivers.speed", "type": "float64"}, {"name": "drivers.trips", "type": "int64"}]}
+VIEW = SERVICE | {
+    "name": "",
+    "version": 0,
+    "features": [{"name": "drivers.speed", "type": "float64"}, {"name": "drivers.trips", "type": "int64"}],
+}
 FEATURES = WireSchema([("speed", WireType.named("float64")), ("trips", WireType.named("int64"))])
 
 

@@ -66,7 +66,7 @@ def test_an_upload_waits_for_credit(credit):
 def test_leaving_a_loop_cancels(server):
     async def work(client):
         await client.write("drivers", ROWS)
-        batches = client.as_of_batches(pa.concat_tables([spine(100_000)] * 6), "eta")
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
         async for batch in batches:
             assert batch.column("label")[1].as_py() == "row 1"
             break

@@ -223,9 +223,7 @@ def test_joins_are_what_a_naive_model_says(client):
         result = client.as_of(spine, "eta", event_time="at", known_at=known_at)
         found = result.to_arrow()
         for feature in ("speed", "count"):
-            expected = [
-                model.value(row.driver, feature, row["at"], 6 * HOUR, known_at or commits[-1]) for _, row in spine.iterrows()
-            ]
+            expected = [model.value(row.driver, feature, row["at"], 6 * HOUR, known_at or commits[-1]) for _, row in spine.iterrows()]
             assert found[feature].to_pylist() == expected, f"seed {SEED}"
         assert found["weight"].to_pylist() == spine["weight"].tolist()
         assert found["hours"].null_count == 300

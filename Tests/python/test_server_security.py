@@ -59,7 +59,9 @@ def certificate(folder, name, subject, names):
 def test_tls_and_certificates(whence, start, users, tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl to make certificates with")
-    openssl(tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=ca")
+    openssl(
+        tmp_path, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=ca"
+    )
     certificate(tmp_path, "server", "localhost", "DNS:localhost")
     certificate(tmp_path, "client", "ann", "DNS:ann")
     files = {name: str(tmp_path / name) for name in ("ca.pem", "server.pem", "server.key", "client.pem", "client.key")}

@@ -15,9 +15,7 @@ def test_the_conversation_of_rfc_7677():
     client = ScramClient("user", "pencil", nonce="rOprNGfwEbeRWgbNEkqO")
     assert client.first() == b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO"
     final = client.final(b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096")
-    assert final == (
-        b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
-    )
+    assert final == (b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
     client.verify(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
     with pytest.raises(whencedb.NotAuthenticated):
         client.verify(b"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
@@ -25,7 +23,15 @@ def test_the_conversation_of_rfc_7677():
 
 @pytest.mark.parametrize(
     "challenge",
-    [b"", b"r=other,s=W22Z,i=4096", b"r=abc,s=W22Z,i=4096", b"r=abcdef,s=!,i=4096", b"r=abcdef,s=W22Z,i=1", b"r=abcdef,s=W22Z,i=99999999", b"\xff"],
+    [
+        b"",
+        b"r=other,s=W22Z,i=4096",
+        b"r=abc,s=W22Z,i=4096",
+        b"r=abcdef,s=!,i=4096",
+        b"r=abcdef,s=W22Z,i=1",
+        b"r=abcdef,s=W22Z,i=99999999",
+        b"\xff",
+    ],
 )
 def test_challenges_that_are_none(challenge):
     with pytest.raises(whencedb.NotAuthenticated):

@@ -15,6 +15,9 @@ from .wire.messages import read_answer_head
 from .wire.primitives import violation
 from .wire.types import VALUE, VECTOR, WireSchema
 
+# What a numpy array has where there is no value.
+_MISSING: dict[str, Any] = {"?": False, "<i4": 0, "<i8": 0, "<f4": np.nan, "<f8": np.nan, "<M8[us]": np.datetime64("NaT")}
+
 if TYPE_CHECKING:
     import pandas
     import polars
@@ -28,6 +31,7 @@ class _Span:
     numpy: str
     #: Where its validity lies; -1 where every value is there.
     validity: int
+    nulls: int
 
 
 class KnownAnswers:
@@ -69,7 +73,7 @@ class KnownAnswers:
             if end != data.size:
                 raise violation(f"an answer has {data.size - end} bytes too many")
             return
-        rows, at, has_nulls = lengths[0], position - start, False
+        rows, at = lengths[0], position - start
         spans = {}
         for index, (name, kind) in enumerate(schema):
             nulls, validity_bytes, value_bytes = lengths[2 + 3 * index : 5 + 3 * index]
@@ -77,16 +81,14 @@ class KnownAnswers:
                 raise violation(f"the lengths of column '{name}' do not fit its type")
             validity = -1
             if nulls:
-                validity, has_nulls = at, True
+                validity = at
                 at += validity_bytes + (-validity_bytes % 8)
-            spans[name] = _Span(at, kind.numpy, validity)
+            spans[name] = _Span(at, kind.numpy, validity, nulls)
             at += value_bytes + (-value_bytes % 8)
         if start + at != len(payload):
             raise violation(f"the columns of an answer end at {start + at}, and its payload at {len(payload)}")
-        self._spans = spans
-        if not has_nulls:
-            # Validities are looked at for each answer anew.
-            self._head, self._size = head, at
+        # What validities say is looked at when they are used.
+        self._spans, self._head, self._size = spans, head, at
 
 
 class Answer:
@@ -131,15 +133,15 @@ class Answer:
         values = np.frombuffer(self._payload, span.numpy, self._rows, self._start + span.begin)
         if span.validity >= 0:
             values = values.copy()
-            values[~self._bits(span.validity)] = _missing(span.numpy)
+            np.putmask(values, self._bits(span) == 0, _MISSING[span.numpy])
         return values
 
     def valid(self, name: str) -> np.ndarray:
         """Whether there is a value, for each entity."""
         if self._spans is None:
             return np.asarray(self._arrow()[self._schema.names.index(name)].is_valid())
-        validity = self._spans[name].validity
-        return np.ones(self._rows, bool) if validity < 0 else self._bits(validity)
+        span = self._spans[name]
+        return np.ones(self._rows, bool) if span.validity < 0 else self._bits(span).view(bool)
 
     def to_numpy(self) -> dict[str, np.ndarray]:
         """All features, by name."""
@@ -160,9 +162,14 @@ class Answer:
                 matrix[~valid, number] = np.nan
         return matrix
 
-    def _bits(self, validity: int) -> np.ndarray:
-        packed = np.frombuffer(self._payload, np.uint8, (self._rows + 7) // 8, self._start + validity)
-        return np.unpackbits(packed, count=self._rows, bitorder="little").view(bool)
+    def _bits(self, span: _Span) -> np.ndarray:
+        """1 where there is a value, 0 where there is none."""
+        rows = self._rows
+        packed = np.frombuffer(self._payload, np.uint8, (rows + 7) // 8, self._start + span.validity)
+        bits = np.unpackbits(packed, count=rows, bitorder="little")
+        if np.count_nonzero(bits) != rows - span.nulls:
+            raise violation("a column has another number of nulls than it says")
+        return bits
 
     def _from_arrow(self, name: str) -> np.ndarray:
         number = self._schema.names.index(name) if name in self._schema.names else -1
@@ -227,12 +234,6 @@ class Answer:
 
     def _repr_html_(self) -> str:
         return self._result()._repr_html_()
-
-
-def _missing(kind: str) -> Any:
-    if kind[1] == "f":
-        return np.nan
-    return np.datetime64("NaT") if kind[1] == "M" else 0
 
 
 def _missing_arrow(kind: str, arrow: pa.DataType) -> Any:

@@ -188,9 +188,7 @@ class TableOptions:
     floor_times: bool = False
 
 
-def rows_for(
-    view: Description, name: str, table: Any, options: TableOptions, action: int = messages.ROWS
-) -> tuple[pa.Table, WireSchema]:
+def rows_for(view: Description, name: str, table: Any, options: TableOptions, action: int = messages.ROWS) -> tuple[pa.Table, WireSchema]:
     """The columns of a table as a write of that view takes them: join keys, times, and for rows the features."""
     place = f"view '{name}'"
     given = tables.to_table(table, place, list(view.join_keys) if not isinstance(options.event_time, str) else ())
@@ -250,9 +248,7 @@ def writes(
 
     def made() -> Iterator[tuple[int, Call[Committed]]]:
         for number, batch in enumerate(tables.batches(rows, most)):
-            part = messages.Part(
-                name, action, options.missing_is_null, event_time, options.available_at or "", schema, batch.columns
-            )
+            part = messages.Part(name, action, options.missing_is_null, event_time, options.available_at or "", schema, batch.columns)
             yield batch.num_rows, write_call(base + b"/%d" % number, [part])
 
     return rows.num_rows, made()
@@ -262,9 +258,7 @@ def write_call(key: bytes, parts: Sequence[messages.Part]) -> Call[Committed]:
     return Call(kinds.WRITE, lambda payload: messages.write(payload, key, parts), kinds.COMMITTED, Committed.read)
 
 
-def backfill(
-    view: Description, name: str, first: Any, rest: Iterator[Any], options: TableOptions, repeatable: bool
-) -> StreamCall:
+def backfill(view: Description, name: str, first: Any, rest: Iterator[Any], options: TableOptions, repeatable: bool) -> StreamCall:
     """The tables' columns are those of the first."""
     rows, schema = rows_for(view, name, first, options)
     event_time = options.event_time if isinstance(options.event_time, str) else "event_time"
@@ -351,9 +345,7 @@ def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -
     return StreamCall(call.kind, call.body, upload, batch_rows=options.batch_rows, compress=options.compress)
 
 
-def join_entities(
-    chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any
-) -> StreamCall:
+def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any) -> StreamCall:
     at = [times.microseconds(instant, "instants", options.zone) for instant in instants]
     start = times.EARLIEST if first is None else times.microseconds(first, "start")
     end = times.LATEST if last is None else times.microseconds(last, "end")
@@ -364,9 +356,7 @@ def _join(chosen: Selection, options: JoinOptions, source: Any) -> StreamCall:
     pin = times.optional_microseconds(options.known_at, "known_at")
     return StreamCall(
         kinds.JOIN,
-        lambda payload: messages.join(
-            payload, chosen, options.event_time, pin, options.as_served, options.memory_bytes, source
-        ),
+        lambda payload: messages.join(payload, chosen, options.event_time, pin, options.as_served, options.memory_bytes, source),
         batch_rows=options.batch_rows,
         compress=options.compress,
     )

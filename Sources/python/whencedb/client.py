@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from . import calls, tables
 from .answer import Answer, KnownAnswers
-from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
-from .errors import ConnectionLost, DefinitionError, InputError, NotFound, WhenceError
-from .pool import Pool
+from .calls import Description, JoinOptions, StreamCall, TableOptions
+from .carrier import Carrier
+from .errors import DefinitionError, InputError, NotFound, WhenceError
 from .prepared import PreparedRead, ReadEncoder
 from .progress import Bar
 from .results import Result
 from .settings import Retries, Settings, make_settings
 from .spines import Columns, result_of, with_spine
 from .wire import kinds, messages
-from .wire.frames import Frame, small_frame
 from .wire.messages import Committed
 from .wire.streams import Stream
-
-T = TypeVar("T")
 
 
 def connect(
@@ -67,7 +63,7 @@ def connect(
     if pool_size < 1:
         raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
     client = Client(settings, pool_size)
-    with client._pool.connection():
+    with client._carrier.pool.connection():
         pass
     return client
 
@@ -82,7 +78,7 @@ class Client:
     def __init__(self, settings: Settings, pool_size: int) -> None:
         self._settings = settings
         self._timeout = settings.timeout
-        self._pool = Pool(settings, pool_size)
+        self._carrier = Carrier(settings, pool_size)
         self._descriptions: dict[messages.Selection, Description] = {}
         self._reads: dict[tuple[messages.Selection, bool, bool], tuple[ReadEncoder, KnownAnswers]] = {}
         self._lock = threading.Lock()
@@ -91,7 +87,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections. Whatever is asked after is refused."""
-        self._pool.close()
+        self._carrier.pool.close()
 
     def __enter__(self) -> Client:
         return self
@@ -104,18 +100,18 @@ class Client:
 
     def ping(self, timeout: float | None = None) -> int:
         """The server's time, in microseconds since the Unix epoch."""
-        return self._run(calls.ping(), timeout)
+        return self._carrier.run(calls.ping(), timeout)
 
     @property
     def server(self) -> str:
         """Name and version of the server."""
-        with self._pool.connection() as connection:
+        with self._carrier.pool.connection() as connection:
             return connection.welcome.server
 
     @property
     def user(self) -> tuple[str, list[str]] | None:
         """Who the server takes this client for, and the roles; None where it asks nobody."""
-        with self._pool.connection() as connection:
+        with self._carrier.pool.connection() as connection:
             found = connection.authenticated
             return None if found is None else (found.user, found.roles)
 
@@ -123,7 +119,7 @@ class Client:
 
     def plan(self, definitions: Any, *, timeout: float | None = None) -> dict[str, Any]:
         """What `apply` would change. Nothing is changed."""
-        return self._run(calls.plan(definitions), timeout)
+        return self._carrier.run(calls.plan(definitions), timeout)
 
     def apply(self, definitions: Any, *, base_version: int | None = None, timeout: float | None = None) -> dict[str, Any]:
         """Adds and changes definitions.
@@ -132,25 +128,25 @@ class Client:
             definitions: YAML as text, the path of a file or of a folder of files, or a list of these; all count as one.
             base_version: the version of the catalog that the change was planned against; it is refused where it has another by now.
         """
-        done = self._run(calls.apply(definitions, base_version), timeout)
+        done = self._carrier.run(calls.apply(definitions, base_version), timeout)
         self._forget()
         return done
 
     def catalog(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
         """Every version of every definition: kind, name, version, hash."""
-        return self._run(calls.catalog(), timeout)
+        return self._carrier.run(calls.catalog(), timeout)
 
     def show(self, name: str, *, kind: str = "", version: int = 0, timeout: float | None = None) -> dict[str, Any]:
         """One definition: the latest, or `version`. `kind` (entity, view, service) tells apart what has the same name."""
-        return self._run(calls.show(name, kind, version), timeout)
+        return self._carrier.run(calls.show(name, kind, version), timeout)
 
     def definitions(self, *, timeout: float | None = None) -> dict[str, Any]:
         """The whole catalog as it is stored."""
-        return self._run(calls.definitions(), timeout)
+        return self._carrier.run(calls.definitions(), timeout)
 
     def describe(self, service: str | Sequence[str], *, timeout: float | None = None) -> Description:
         """What a read of a service (`NAME` or `NAME@VERSION`), or of a list of features (`VIEW.FEATURE`, `VIEW.*`), takes and gives."""
-        return self._run(calls.describe(calls.selection(service)), timeout)
+        return self._carrier.run(calls.describe(calls.selection(service)), timeout)
 
     # Writes
 
@@ -236,7 +232,7 @@ class Client:
                 done.append(stream.committed)
 
         with Bar(f"backfill {view}", None, wanted=progress) as bar:
-            for _ in self._stream(_counted(call, bar), timeout, started):
+            for _ in self._carrier.stream(_counted(call, bar), timeout, started):
                 pass
         return done[0]
 
@@ -262,7 +258,7 @@ class Client:
         asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
         payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
         try:
-            frame = self._exchange(kinds.ONLINE_READ, payload, seconds)
+            frame = self._carrier.exchange(kinds.ONLINE_READ, payload, seconds)
         except (InputError, NotFound, DefinitionError):
             self._forget()
             raise
@@ -309,12 +305,12 @@ class Client:
         def collected() -> Result:
             with Bar(f"as_of {columns.name}", given.num_rows, wanted=progress) as bar:
                 found = []
-                for batch in self._stream(call, timeout, columns.start):
+                for batch in self._carrier.stream(call, timeout, columns.start):
                     bar.advance(batch.num_rows)
                     found.append(batch)
             return result_of(columns, found, given)
 
-        return self._repeated(collected, call.repeatable, None)
+        return self._carrier.repeated(collected, call.repeatable, None)
 
     def as_of_batches(
         self,
@@ -336,7 +332,7 @@ class Client:
             event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
         )
         columns, given, call = self._join(spine, service, options)
-        return with_spine(columns, self._stream(call, timeout, columns.start), given)
+        return with_spine(columns, self._carrier.stream(call, timeout, columns.start), given)
 
     def as_of_entities(
         self,
@@ -387,7 +383,7 @@ class Client:
     ) -> Iterator[pa.RecordBatch]:
         """`scan` batch by batch. Leaving the loop cancels the rest."""
         call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
-        return self._stream(call, timeout, lambda _: None)
+        return self._carrier.stream(call, timeout, lambda _: None)
 
     def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         """All versions of one entity (a dict of its join keys), with their three times, what they are, and which features they carry."""
@@ -398,108 +394,38 @@ class Client:
 
     def stats(self, *, timeout: float | None = None) -> dict[str, Any]:
         """What the store holds and how it stands."""
-        return self._run(calls.stats(), timeout)
+        return self._carrier.run(calls.stats(), timeout)
 
     def compact(self, view: str, *, progress: bool | None = None, timeout: float | None = None) -> Any:
         """Compacts a view."""
-        return self._long(calls.compact(view), f"compact {view}", progress, timeout)
+        return self._carrier.long(calls.compact(view), f"compact {view}", progress, timeout)
 
     def retain(
-        self, views: Sequence[str] = (), *, horizon: Any = None, dry_run: bool = False, progress: bool | None = None, timeout: float | None = None
+        self,
+        views: Sequence[str] = (),
+        *,
+        horizon: Any = None,
+        dry_run: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
     ) -> Any:
         """Drops what is older than the horizon, or than each view's declared retention; what a read at the horizon needs is kept."""
         names = [views] if isinstance(views, str) else list(views)
-        return self._long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
+        return self._carrier.long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
 
     def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
         """Removes one entity from all views, for good. `dry_run` only says what would go."""
-        return self._run(calls.erase(entity, keys, dry_run), timeout)
+        return self._carrier.run(calls.erase(entity, keys, dry_run), timeout)
 
-    # How requests are carried
-
-    def _run(self, call: Call[T], timeout: float | None = None, on_progress: Callable[[tuple[int, int, str]], None] | None = None) -> T:
-        seconds = self._timeout if timeout is None else timeout
-        deadline = None if seconds is None else time.monotonic() + seconds
-
-        def once() -> T:
-            with self._pool.connection(deadline) as connection:
-                return connection.call(call, _left(deadline), on_progress)
-
-        return self._repeated(once, call.repeatable, deadline)
-
-    def _long(self, call: Call[T], what: str, progress: bool | None, timeout: float | None) -> T:
-        """What may take long: the server's own limit, unless one is given."""
-        with Bar(what, None, wanted=progress) as bar:
-            if timeout is not None:
-                return self._run(call, timeout, bar.show)
-
-            def once() -> T:
-                with self._pool.connection() as connection:
-                    return connection.call(call, None, bar.show)
-
-            return self._repeated(once, call.repeatable, None)
-
-    def _exchange(self, kind: int, payload: bytes, timeout: float | None) -> Frame:
-        """A small request whose payload is there. A repeat is told the time that it was told at first: its bytes are the same."""
-        deadline = None if timeout is None else time.monotonic() + timeout + 2.0
-        attempt = 1
-        while True:
-            connection = self._pool.take(deadline)
-            try:
-                request_id = connection.next_id()
-                return connection.exchange([small_frame(kind, request_id, payload)], request_id, deadline)
-            except WhenceError as error:
-                attempt += 1
-                if not self._may_repeat(error, attempt, deadline):
-                    raise
-                pause = self._settings.retries.pause(error, attempt)
-            finally:
-                self._pool.give(connection)
-            time.sleep(pause)
-
-    def _exchange_many(
-        self, kind: int, payloads: list[bytes], timeout: float | None, accept: Callable[[int, Frame], None], in_flight: int
-    ) -> None:
-        def once() -> None:
-            with self._pool.connection() as connection:
-                first = connection.reserve_ids(len(payloads))
-                frames = [small_frame(kind, first + number, payload) for number, payload in enumerate(payloads)]
-                most = min(in_flight, connection.welcome.open_requests)
-                connection.exchange_many(frames, first, timeout, accept, max(1, most))
-
-        self._repeated(once, True, None)
-
-    def _stream(self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]) -> Iterator[pa.RecordBatch]:
-        with self._pool.connection() as connection:
-            yield from connection.stream(call, timeout, started)
+    # What the methods share
 
     def _collected(self, name: str, call: StreamCall, timeout: float | None) -> Result:
         def collected() -> Result:
             columns = Columns(name)
-            found = list(self._stream(call, timeout, columns.start))
+            found = list(self._carrier.stream(call, timeout, columns.start))
             return result_of(columns, found, None)
 
-        return self._repeated(collected, call.repeatable, None)
-
-    def _repeated(self, once: Callable[[], T], repeatable: bool, deadline: float | None) -> T:
-        attempt = 1
-        while True:
-            try:
-                return once()
-            except WhenceError as error:
-                attempt += 1
-                if not repeatable or not self._may_repeat(error, attempt, deadline):
-                    raise
-                pause = self._settings.retries.pause(error, attempt)
-            time.sleep(pause)
-
-    def _may_repeat(self, error: WhenceError, attempt: int, deadline: float | None) -> bool:
-        if not error.retryable or error.code == 4001 or attempt > self._settings.retries.attempts:
-            # What took too long once would take the caller's time again.
-            return False
-        if isinstance(error, ConnectionLost) and self._pool.is_closed:
-            return False
-        return deadline is None or time.monotonic() + error.retry_after < deadline
+        return self._carrier.repeated(collected, call.repeatable, None)
 
     def _write(
         self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int,
@@ -519,7 +445,7 @@ class Client:
         with Bar(f"write {view}", total, wanted=progress) as bar:
             for rows, call in pieces:
                 try:
-                    last = self._run(call, timeout)
+                    last = self._carrier.run(call, timeout)
                 except WhenceError as error:
                     if done:
                         error.place = f"{error.place}, after {done:,} of {total:,} rows were committed".lstrip(", ")
@@ -541,7 +467,7 @@ class Client:
         chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
         found = None if fresh else self._descriptions.get(chosen)
         if found is None:
-            found = self._run(calls.describe(chosen))
+            found = self._carrier.run(calls.describe(chosen))
             with self._lock:
                 if len(self._descriptions) > 1000:
                     self._descriptions.clear()
@@ -552,10 +478,6 @@ class Client:
         with self._lock:
             self._descriptions.clear()
             self._reads.clear()
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.001, deadline - time.monotonic())
 
 
 def _counted(call: StreamCall, bar: Bar) -> StreamCall:

@@ -130,6 +130,4 @@ def from_wire(code: int, retryable: bool, retry_milliseconds: int, message: str,
     if known is None:
         known = WhenceError
         retryable = retryable and code == 4009
-    return known(
-        message, code=code, place=place, hint=hint, retryable=retryable, retry_after=retry_milliseconds / 1000
-    )
+    return known(message, code=code, place=place, hint=hint, retryable=retryable, retry_after=retry_milliseconds / 1000)

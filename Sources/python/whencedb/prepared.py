@@ -67,6 +67,12 @@ class ReadEncoder:
 
 def _int64s(entities: Any, name: str) -> np.ndarray | None:
     values = entities.get(name) if isinstance(entities, Mapping) else entities
+    if type(values) is list and values and type(values[0]) is int:
+        try:
+            # Whatever is not an int makes this an array of another type, which goes the general way.
+            values = np.array(values)
+        except (ValueError, OverflowError):
+            return None
     if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1:
         return values
     return None
@@ -97,7 +103,7 @@ class PreparedRead:
         known = self._known
         seconds = client._timeout if timeout is None else timeout
         payload = self._encoder.payload(entities, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
-        frame = client._exchange(kinds.ONLINE_READ, payload, seconds)
+        frame = client._carrier.exchange(kinds.ONLINE_READ, payload, seconds)
         return self._answer(frame, known)
 
     def read(self, entities: Any, timeout: float | None = None) -> dict[str, np.ndarray]:
@@ -117,7 +123,7 @@ class PreparedRead:
         def accept(number: int, frame: Frame) -> None:
             answers[number] = self._answer(frame, known)
 
-        client._exchange_many(kinds.ONLINE_READ, payloads, seconds, accept, in_flight)
+        client._carrier.exchange_many(kinds.ONLINE_READ, payloads, seconds, accept, in_flight)
         return [answer for answer in answers if answer is not None]
 
     def _answer(self, frame: Frame, known: KnownAnswers) -> Answer:

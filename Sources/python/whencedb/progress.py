@@ -20,9 +20,7 @@ class Bar:
             from tqdm.auto import tqdm
         except ImportError:
             return
-        self._bar = tqdm(
-            desc=what, total=total, unit=f" {unit}", unit_scale=True, delay=0 if wanted else _DELAY_SECONDS, leave=False
-        )
+        self._bar = tqdm(desc=what, total=total, unit=f" {unit}", unit_scale=True, delay=0 if wanted else _DELAY_SECONDS, leave=False)
 
     def advance(self, count: int) -> None:
         if self._bar is not None:

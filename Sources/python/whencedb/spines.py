@@ -39,9 +39,7 @@ def result_of(columns: Columns, batches: list[pa.RecordBatch], spine: pa.Table |
         if table.num_rows != spine.num_rows:
             raise violation(f"a join of {spine.num_rows} rows was answered with {table.num_rows}")
         names = columns.new
-        table = pa.table(
-            [*spine.columns, *(table.column(name) for name in names)], names=[*spine.column_names, *names]
-        )
+        table = pa.table([*spine.columns, *(table.column(name) for name in names)], names=[*spine.column_names, *names])
     return Result(table, columns.known_at, columns.name)
 
 

@@ -73,7 +73,7 @@ def _from_pandas(data: Any, place: str) -> pa.Table:
     try:
         table = pa.Table.from_pandas(data, preserve_index=False)
         for number, kind in enumerate(table.schema.types):
-            if pa.types.is_timestamp(kind) and data.dtypes.iloc[number] == object:
+            if pa.types.is_timestamp(kind) and data.dtypes.iloc[number].kind == "O":
                 table = table.set_column(number, table.field(number).name, column(data.iloc[:, number].tolist(), table.field(number).name))
         return table
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -101,7 +101,7 @@ def _holds_objects(values: Any) -> bool:
     """Whether these are objects of Python, among which there may be times that Arrow would not read exactly."""
     if isinstance(values, (list, tuple)):
         return bool(values) and not isinstance(values[0], (int, float, str))
-    return getattr(values, "dtype", None) == object
+    return getattr(getattr(values, "dtype", None), "kind", "") == "O"
 
 
 def conform(array: Any, kind: WireType, name: str, *, zone: str | None = None, floor: bool = False) -> Any:
@@ -114,9 +114,7 @@ def conform(array: Any, kind: WireType, name: str, *, zone: str | None = None, f
     if kind.scalar == 8 and kind.shape not in (LIST, VECTOR):
         return to_times(array, place, zone=zone, floor=floor)
     if not _may_become(array.type, target):
-        raise InputError(
-            f"the column holds {array.type}, and {kind.name} is declared", code=1001, place=place, hint="convert the column"
-        )
+        raise InputError(f"the column holds {array.type}, and {kind.name} is declared", code=1001, place=place, hint="convert the column")
     try:
         return array.cast(target)
     except pa.ArrowException as error:
@@ -136,10 +134,7 @@ def _may_become(found: pa.DataType, wanted: pa.DataType) -> bool:
     if types.is_string(wanted):
         return types.is_string(found) or types.is_large_string(found) or types.is_string_view(found)
     if types.is_binary(wanted):
-        return any(
-            is_kind(found)
-            for is_kind in (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
-        )
+        return any(is_kind(found) for is_kind in (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary))
     return types.is_timestamp(wanted) and types.is_timestamp(found) and found.tz is not None
 
 

@@ -51,7 +51,9 @@ def array_of(values: Any) -> Any:
     if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
         return array
     first = next(value for value in values if getattr(value, "nanosecond", 0))
-    ticks = [None if tick is None else tick + getattr(value, "nanosecond", 0) for tick, value in zip(_nanoseconds(array), values, strict=True)]
+    ticks = [
+        None if tick is None else tick + getattr(value, "nanosecond", 0) for tick, value in zip(_nanoseconds(array), values, strict=True)
+    ]
     return pa.array(ticks, pa.timestamp("ns", tz=None if first.tzinfo is None else "UTC"))
 
 
@@ -104,7 +106,7 @@ def _in_microseconds(array: Any, tz: str | None, place: str, floor: bool) -> Any
         if not floor:
             ticks = array.cast(pa.timestamp("ns")).cast(pa.int64()) if tz else array.cast(pa.int64())
             whole = pc.multiply(pc.divide(ticks, 1000), 1000)
-            if not (pc.all(pc.equal(ticks, whole)).as_py() in (True, None)):
+            if pc.all(pc.equal(ticks, whole)).as_py() is False:
                 row = pc.index(pc.fill_null(pc.not_equal(ticks, whole), False), True).as_py()
                 raise InputError(
                     f"the time of row {row + 1} is finer than a microsecond",
@@ -142,6 +144,4 @@ def _parsed(array: Any, place: str, zone: str | None) -> Any:
                 return _in_zone(array.cast(pa.timestamp("us")), zone, place)
             except pa.ArrowInvalid:
                 pass
-        raise InputError(
-            f"{error}", code=1002, place=place, hint="write times as 2013-01-31T05:00:00Z, or say zone="
-        ) from None
+        raise InputError(f"{error}", code=1002, place=place, hint="write times as 2013-01-31T05:00:00Z, or say zone=") from None

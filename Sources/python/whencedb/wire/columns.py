@@ -225,9 +225,7 @@ def _expect(size: int, count: int, kind: WireType) -> None:
         raise violation(f"{count} values of type {kind.name} take {wanted} bytes, and {size} were sent")
 
 
-def _read_offset_column(
-    kind: WireType, rows: int, nulls: int, validity: pa.Buffer | None, sizes: Sequence[int], taker: _Taker
-) -> pa.Array:
+def _read_offset_column(kind: WireType, rows: int, nulls: int, validity: pa.Buffer | None, sizes: Sequence[int], taker: _Taker) -> pa.Array:
     offsets = taker.take(sizes[0])
     last = _last_offset(offsets, rows)
     if kind.shape != LIST:

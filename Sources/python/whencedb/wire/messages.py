@@ -160,15 +160,11 @@ def online_read(
     return write_columns(schema.write(selection.write(payload)), arrays, schema)
 
 
-def history(
-    payload: Payload, view: str, known_at: int | None, schema: WireSchema, arrays: Sequence[pa.Array]
-) -> Payload:
+def history(payload: Payload, view: str, known_at: int | None, schema: WireSchema, arrays: Sequence[pa.Array]) -> Payload:
     return write_columns(schema.write(payload.string(view).option_i64(known_at)), arrays, schema)
 
 
-def scan(
-    payload: Payload, view: str, features: Sequence[str], known_at: int | None, first: int, last: int, event_time: str
-) -> Payload:
+def scan(payload: Payload, view: str, features: Sequence[str], known_at: int | None, first: int, last: int, event_time: str) -> Payload:
     return payload.string(view).names(features).option_i64(known_at).i64(first).i64(last).string(event_time)
 
 
@@ -224,9 +220,7 @@ def join(
     return source.write(payload)
 
 
-def backfill(
-    payload: Payload, view: str, missing_is_null: bool, event_time: str, availability_time: str, schema: WireSchema
-) -> Payload:
+def backfill(payload: Payload, view: str, missing_is_null: bool, event_time: str, availability_time: str, schema: WireSchema) -> Payload:
     payload.string(view).flag(missing_is_null).string(event_time).string(availability_time)
     return schema.write(payload)
 
@@ -244,9 +238,7 @@ def erase(payload: Payload, entity: str, dry_run: bool, schema: WireSchema, arra
 
 def read_error(payload: Any) -> WhenceError:
     reader = PayloadReader(payload)
-    error = from_wire(
-        reader.u32(), reader.flag(), reader.u32(), reader.string(65_536), reader.string(65_536), reader.string(65_536)
-    )
+    error = from_wire(reader.u32(), reader.flag(), reader.u32(), reader.string(65_536), reader.string(65_536), reader.string(65_536))
     reader.finish()
     return error
 

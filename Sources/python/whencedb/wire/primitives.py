@@ -24,9 +24,7 @@ T = TypeVar("T")
 
 def violation(message: str) -> ProtocolError:
     """What a message that breaks the protocol is answered with: the end of the connection."""
-    return ProtocolError(
-        message, place="the server's message", hint="the connection was closed; is this a Whence server of version 1?"
-    )
+    return ProtocolError(message, place="the server's message", hint="the connection was closed; is this a Whence server of version 1?")
 
 
 class Payload:
@@ -85,9 +83,7 @@ class Payload:
 
     def bytes(self, data: bytes, longest: int = LONGEST_STRING) -> Payload:
         if len(data) > longest:
-            raise InputError(
-                f"{len(data)} bytes are too many: at most {longest} are taken here", code=1004, place=repr(data[:40])
-            )
+            raise InputError(f"{len(data)} bytes are too many: at most {longest} are taken here", code=1004, place=repr(data[:40]))
         return self.u32(len(data)).raw(data)
 
     def option_i64(self, value: int | None) -> Payload:
