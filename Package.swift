@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .executable(name: "whence", targets: ["whence"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
+        .library(name: "WhenceClient", targets: ["WhenceCore", "WhenceProtocol", "WhenceClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -48,6 +49,13 @@ let package = Package(
         room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
         room("WhenceProtocol", ["WhenceCore", "CChecksum", "CZstd", .product(name: "NIOCore", package: "swift-nio")]),
+        room(
+            "WhenceClient",
+            [
+                "WhenceCore", "WhenceProtocol", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         room(
             "WhenceServer",
             [
@@ -79,6 +87,14 @@ let package = Package(
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
         tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio")]),
+        tests(
+            "WhenceClientTests",
+            [
+                "WhenceClient", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "X509", package: "swift-certificates"),
+                .product(name: "SwiftASN1", package: "swift-asn1"), .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         tests(
             "WhenceServerTests",
             [

@@ -23,6 +23,8 @@ extension Session {
                 reader = last
             } else {
                 message = try OnlineRead(decoding: frame)
+                // Before any name is looked up: who may read nothing learns no names from the errors.
+                try principal.check(.read, view: nil)
                 reader = try loop.readers.reader(core, message.question)
                 lastReader = reader
             }

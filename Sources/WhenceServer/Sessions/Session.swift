@@ -77,7 +77,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        peer = context.remoteAddress?.description ?? "unknown"
+        peer = ListenAddress.text(context.remoteAddress)
         if context.channel.isActive { begin() }
     }
 
@@ -90,7 +90,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     private func begin() {
         guard !loop.sessions.keys.contains(id) else { return }
-        peer = context?.remoteAddress?.description ?? "unknown"
+        peer = ListenAddress.text(context?.remoteAddress)
         loop.sessions[id] = self
         core.metrics.connections.add(1)
         core.metrics.accepted.add(1)

@@ -77,6 +77,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
 
     private func begin(_ output: inout StreamOutput) throws(WhenceError) {
         let store = core.store
+        // Before any name is looked up: who may read nothing learns no names from the errors.
+        try principal.check(.read, view: nil)
         let service = try store.catalog.resolve(request.selection)
         for selection in service.selections { try principal.check(.read, view: selection.view.definition.name) }
         let memory = request.memoryBytes == 0 ? core.limits.joinMemoryBytes : Int(clamping: request.memoryBytes)
