@@ -1,0 +1,410 @@
+"""The client for asyncio: `await whencedb.aio.connect(…)`.
+
+The methods are those of `whencedb.Client`, awaited. Many requests are open on one connection at once; cancelling a task cancels its
+request at the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from . import calls, tables
+from .aio_connection import AsyncConnection
+from .answer import Answer, KnownAnswers
+from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
+from .errors import ConnectionLost, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
+from .prepared import ReadEncoder
+from .results import Result
+from .settings import Retries, Settings, make_settings
+from .spines import Columns, result_of, with_spine_rows
+from .wire import kinds, messages
+from .wire.frames import Frame
+from .wire.messages import Committed
+from .wire.streams import Stream
+
+T = TypeVar("T")
+
+
+async def connect(
+    address: str = "127.0.0.1",
+    *,
+    token: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    tls: bool | ssl.SSLContext | None = None,
+    ca: str | None = None,
+    cert: str | None = None,
+    key: str | None = None,
+    server_name: str | None = None,
+    timeout: float | None = 30.0,
+    pool_size: int = 2,
+    retries: Retries | int | None = None,
+) -> AsyncClient:
+    """As `whencedb.connect`. A connection carries any number of requests; the pool keeps long streams away from short reads."""
+    settings = make_settings(
+        address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
+        server_name=server_name, timeout=timeout, retries=retries,
+    )  # fmt: skip
+    if pool_size < 1:
+        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    client = AsyncClient(settings, pool_size)
+    await client._connection(False)
+    return client
+
+
+class AsyncClient:
+    """A server, as seen from an event loop. An asynchronous context manager; to be used on the loop that made it."""
+
+    def __init__(self, settings: Settings, pool_size: int) -> None:
+        self._settings = settings
+        self._timeout = settings.timeout
+        self._size = pool_size
+        self._connections: list[AsyncConnection] = []
+        self._opening = asyncio.Lock()
+        self._is_closed = False
+        self._descriptions: dict[messages.Selection, Description] = {}
+        self._reads: dict[tuple[messages.Selection, bool, bool], tuple[ReadEncoder, KnownAnswers]] = {}
+
+    async def close(self) -> None:
+        """Closes the connections. Whatever is open on them ends with `ConnectionLost`."""
+        self._is_closed = True
+        connections, self._connections = self._connections, []
+        for connection in connections:
+            connection.close()
+        for connection in connections:
+            await connection.wait_closed()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<whencedb asyncio client of {self._settings.address}{' with TLS' if self._settings.tls else ''}>"
+
+    async def ping(self, timeout: float | None = None) -> int:
+        return await self._run(calls.ping(), timeout)
+
+    # Definitions
+
+    async def plan(self, definitions: Any, *, timeout: float | None = None) -> dict[str, Any]:
+        return await self._run(calls.plan(definitions), timeout)
+
+    async def apply(self, definitions: Any, *, base_version: int | None = None, timeout: float | None = None) -> dict[str, Any]:
+        done = await self._run(calls.apply(definitions, base_version), timeout)
+        self._forget()
+        return done
+
+    async def catalog(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+        return await self._run(calls.catalog(), timeout)
+
+    async def show(self, name: str, *, kind: str = "", version: int = 0, timeout: float | None = None) -> dict[str, Any]:
+        return await self._run(calls.show(name, kind, version), timeout)
+
+    async def definitions(self, *, timeout: float | None = None) -> dict[str, Any]:
+        return await self._run(calls.definitions(), timeout)
+
+    async def describe(self, service: str | Sequence[str], *, timeout: float | None = None) -> Description:
+        return await self._run(calls.describe(calls.selection(service)), timeout)
+
+    # Writes
+
+    async def write(
+        self,
+        view: str,
+        table: tables.TableLike,
+        event_time: Any = "event_time",
+        available_at: str | None = None,
+        *,
+        idempotency_key: str | bytes | None = None,
+        missing_is_null: bool = False,
+        zone: str | None = None,
+        floor_times: bool = False,
+        batch_rows: int = 0,
+        timeout: float | None = None,
+    ) -> Committed:
+        options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
+        return await self._write(view, table, options, messages.ROWS, idempotency_key, batch_rows, timeout)
+
+    async def delete(
+        self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
+        zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
+    ) -> Committed:  # fmt: skip
+        options = TableOptions(event_time, None, False, zone, floor_times)
+        return await self._write(view, keys, options, messages.DELETIONS, idempotency_key, 0, timeout)
+
+    async def retract(
+        self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
+        zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
+    ) -> Committed:  # fmt: skip
+        options = TableOptions(event_time, None, False, zone, floor_times)
+        return await self._write(view, keys, options, messages.RETRACTIONS, idempotency_key, 0, timeout)
+
+    async def backfill(
+        self,
+        view: str,
+        data: tables.TableLike | Iterable[tables.TableLike],
+        event_time: Any = "event_time",
+        available_at: str | None = None,
+        *,
+        missing_is_null: bool = False,
+        zone: str | None = None,
+        floor_times: bool = False,
+        timeout: float | None = None,
+    ) -> Committed:
+        options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
+        pieces = iter(data) if isinstance(data, Iterator) else iter([data])
+        first = next(pieces, None)
+        if first is None:
+            raise InputError("a backfill of no tables", place=f"view '{view}'")
+        described = await self._described(calls.selection([f"{view}.*"]))
+        call = calls.backfill(described, view, first, pieces, options, repeatable=False)
+        done: list[Committed] = []
+
+        def started(stream: Stream) -> None:
+            if stream.committed is not None:
+                done.append(stream.committed)
+
+        async for _ in self._stream(call, timeout, started):
+            pass
+        return done[0]
+
+    # Reads
+
+    async def get(
+        self, service: str | Sequence[str], entities: Any, event_times: bool = False, ages: bool = False, *, timeout: float | None = None
+    ) -> Answer:
+        chosen = calls.selection(service)
+        described = await self._described(chosen)
+        place = (chosen, event_times, ages)
+        encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
+        seconds = self._timeout if timeout is None else timeout
+        asked = pa.table(dict(zip(described.join_keys, encoder.arrays(entities), strict=True)))
+        payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
+
+        async def once() -> Frame:
+            connection = await self._connection(False)
+            return await connection.exchange(kinds.ONLINE_READ, payload, seconds)
+
+        try:
+            frame = await self._repeated(once, True, self._deadline(seconds))
+        except (InputError, NotFound, DefinitionError):
+            self._forget()
+            raise
+        answer, newer = known.read(frame.payload)
+        if newer is not known:
+            self._reads[place] = (encoder, newer)
+        answer._entities = asked
+        return answer
+
+    async def as_of(
+        self,
+        spine: tables.TableLike,
+        service: str | Sequence[str],
+        event_time: str = "event_time",
+        known_at: Any = None,
+        as_served: bool = False,
+        *,
+        zone: str | None = None,
+        floor_times: bool = False,
+        memory_bytes: int = 0,
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> Result:
+        options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
+        columns, given, call = await self._join(spine, service, options)
+        return await self._collected(columns, call, timeout, given)
+
+    async def as_of_batches(
+        self,
+        spine: tables.TableLike,
+        service: str | Sequence[str],
+        event_time: str = "event_time",
+        known_at: Any = None,
+        as_served: bool = False,
+        *,
+        zone: str | None = None,
+        floor_times: bool = False,
+        memory_bytes: int = 0,
+        batch_rows: int = 0,
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        options = JoinOptions(
+            event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
+        )
+        columns, given, call = await self._join(spine, service, options)
+        done = 0
+        # Closed with this generator, and not when it is found to be garbage.
+        async with aclosing(self._stream(call, timeout, columns.start)) as batches:
+            async for batch in batches:
+                yield with_spine_rows(columns, batch, given, done)
+                done += batch.num_rows
+
+    async def as_of_entities(
+        self,
+        view: str,
+        instants: Sequence[Any],
+        service: str | Sequence[str],
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        as_served: bool = False,
+        event_time: str = "event_time",
+        timeout: float | None = None,
+    ) -> Result:
+        options = JoinOptions(event_time, known_at, as_served)
+        call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
+        return await self._collected(Columns(f"as_of {service}"), call, timeout, None)
+
+    async def scan(
+        self,
+        view: str,
+        features: Sequence[str] = (),
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        event_time: str = "event_time",
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> Result:
+        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
+        return await self._collected(Columns(f"scan of {view}"), call, timeout, None)
+
+    async def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
+        call = calls.history(await self._described(calls.selection([f"{view}.*"])), view, entity, known_at)
+        return await self._collected(Columns(f"history of {view}"), call, timeout, None)
+
+    # Upkeep
+
+    async def stats(self, *, timeout: float | None = None) -> dict[str, Any]:
+        return await self._run(calls.stats(), timeout)
+
+    async def compact(self, view: str, *, timeout: float | None = None) -> Any:
+        return await self._run(calls.compact(view), timeout, is_long=True)
+
+    async def retain(self, views: Sequence[str] = (), *, horizon: Any = None, dry_run: bool = False, timeout: float | None = None) -> Any:
+        names = [views] if isinstance(views, str) else list(views)
+        return await self._run(calls.retain(names, horizon, dry_run), timeout, is_long=True)
+
+    async def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
+        return await self._run(calls.erase(entity, keys, dry_run), timeout)
+
+    # How requests are carried
+
+    async def _connection(self, for_stream: bool) -> AsyncConnection:
+        """The connection that has least to do. Streams share one only when the pool is used up."""
+        async with self._opening:
+            if self._is_closed:
+                raise ConnectionLost("the client was closed", place=self._settings.address, hint="connect again")
+            self._connections = [connection for connection in self._connections if connection.is_usable]
+            free = [connection for connection in self._connections if not connection.has_stream]
+            if not free and len(self._connections) < self._size:
+                opened = await self._opened()
+                self._connections.append(opened)
+                return opened
+            return min(free or self._connections, key=lambda connection: connection.load)
+
+    async def _opened(self) -> AsyncConnection:
+        attempt = 1
+        while True:
+            try:
+                return await AsyncConnection.open(self._settings)
+            except NotAuthenticated:
+                raise
+            except WhenceError as error:
+                attempt += 1
+                if not error.retryable or attempt > self._settings.retries.attempts:
+                    raise
+                pause = self._settings.retries.pause(error, attempt)
+            await asyncio.sleep(pause)
+
+    async def _run(self, call: Call[T], timeout: float | None = None, is_long: bool = False) -> T:
+        seconds = self._timeout if timeout is None and not is_long else timeout
+
+        async def once() -> T:
+            connection = await self._connection(False)
+            return await connection.call(call, seconds)
+
+        return await self._repeated(once, call.repeatable, self._deadline(seconds))
+
+    async def _stream(
+        self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        connection = await self._connection(True)
+        async with aclosing(connection.stream(call, timeout, started)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _collected(self, columns: Columns, call: StreamCall, timeout: float | None, spine: pa.Table | None) -> Result:
+        async def collected() -> Result:
+            found = [batch async for batch in self._stream(call, timeout, columns.start)]
+            return result_of(columns, found, spine)
+
+        return await self._repeated(collected, call.repeatable, None)
+
+    async def _repeated(self, once: Callable[[], Any], repeatable: bool, deadline: float | None) -> Any:
+        attempt = 1
+        while True:
+            try:
+                return await once()
+            except WhenceError as error:
+                attempt += 1
+                late = deadline is not None and asyncio.get_running_loop().time() + error.retry_after > deadline
+                given_up = attempt > self._settings.retries.attempts or error.code == 4001 or self._is_closed
+                if not (repeatable and error.retryable) or late or given_up:
+                    raise
+                pause = self._settings.retries.pause(error, attempt)
+            await asyncio.sleep(pause)
+
+    async def _write(
+        self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int, timeout: float | None
+    ) -> Committed:
+        described = await self._described(calls.selection([f"{view}.*"]))
+        try:
+            _, pieces = calls.writes(described, view, table, options, action, key, batch_rows)
+        except InputError:
+            # The view may have got the feature since.
+            fresh = await self._described(calls.selection([f"{view}.*"]), fresh=True)
+            if fresh == described:
+                raise
+            _, pieces = calls.writes(fresh, view, table, options, action, key, batch_rows)
+        last: Committed | None = None
+        done, repeats = 0, True
+        for rows, call in pieces:
+            last = await self._run(call, timeout)
+            done, repeats = done + rows, repeats and last.is_repeat
+        if last is None:
+            raise InputError("the table has no rows", place=f"view '{view}'")
+        return Committed(last.commit_time, repeats, done)
+
+    async def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
+        described = await self._described(calls.selection(service))
+        given = tables.to_table(spine, f"spine of '{described.name}'")
+        call = calls.join_rows(described, given, options)
+        return Columns(str(described.selection), {*described.join_keys, options.event_time}), given, call
+
+    async def _described(self, chosen: messages.Selection, fresh: bool = False) -> Description:
+        found = None if fresh else self._descriptions.get(chosen)
+        if found is None:
+            found = await self._run(calls.describe(chosen))
+            if len(self._descriptions) > 1000:
+                self._descriptions.clear()
+            self._descriptions[chosen] = found
+        return found
+
+    def _forget(self) -> None:
+        self._descriptions.clear()
+        self._reads.clear()
+
+    def _deadline(self, seconds: float | None) -> float | None:
+        return None if seconds is None else asyncio.get_running_loop().time() + seconds

@@ -1,0 +1,388 @@
+"""Requests as values: what to send, how to read the answer, and whether it may be sent twice. The clients only carry them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import pathlib
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+
+from . import tables, times
+from .errors import InputError
+from .wire import kinds, messages
+from .wire.frames import Frame
+from .wire.messages import Committed, Selection
+from .wire.primitives import Payload, violation
+from .wire.types import WireSchema, WireType
+
+T = TypeVar("T")
+
+TIMESTAMP = WireType.named("timestamp")
+#: About the bytes of a frame of rows: large enough to cost nothing each, small enough to be on its way while the next is made.
+FRAME_BYTES = 2 << 20
+WRITE_ROWS = 65_536
+WRITE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """A request that is answered by one message."""
+
+    kind: int
+    body: Callable[[Payload], Payload]
+    answer: int
+    read: Callable[[Any], T]
+    #: Whether doing it twice is the same as doing it once.
+    repeatable: bool = True
+
+    def encode(self, timeout_microseconds: int) -> Payload:
+        return self.body(messages.timed(timeout_microseconds))
+
+    def result(self, frame: Frame) -> T:
+        if frame.kind != self.answer:
+            raise violation(f"a request of kind {self.kind} was answered by a message of kind {frame.kind}")
+        return self.read(frame.payload)
+
+
+@dataclass(frozen=True)
+class StreamCall:
+    """A request that is answered by a stream, or that uploads."""
+
+    kind: int
+    body: Callable[[Payload], Payload]
+    #: Makes the upload, given the longest payload that the server takes; None where there is none.
+    upload: Callable[[int], Iterator[tuple[Payload, int]]] | None = None
+    is_download: bool = True
+    repeatable: bool = True
+    batch_rows: int = 0
+    compress: bool = False
+
+    def encode(self, timeout_microseconds: int, window: int) -> Payload:
+        if not self.is_download:
+            return self.body(messages.timed(timeout_microseconds))
+        return self.body(messages.streamed(timeout_microseconds, window, self.batch_rows, self.compress))
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a reader of a service or of features needs to know.
+
+    Attributes:
+        name: the service, or the features asked for.
+        version: of the service; 0 for features.
+        join_keys: the columns that a read takes, each with its type.
+        features: the columns that a read gives, each with its type.
+        views: the views that they come from.
+    """
+
+    name: str
+    version: int
+    join_keys: dict[str, str]
+    features: dict[str, str]
+    views: list[str]
+    selection: Selection = field(repr=False, default=Selection())
+
+    @property
+    def key_schema(self) -> WireSchema:
+        return WireSchema((name, WireType.named(kind)) for name, kind in self.join_keys.items())
+
+
+def selection(service: str | Sequence[str]) -> Selection:
+    """A service by name, or features as a list."""
+    if isinstance(service, str):
+        if not service:
+            raise InputError("the name of the service is empty", place="service")
+        return Selection(service=service)
+    features = tuple(service)
+    if not features:
+        raise InputError("no features were asked for", place="service", hint="give a service, or a list of VIEW.FEATURE")
+    return Selection(features=features)
+
+
+def _document(kind: int, body: Callable[[Payload], Payload], repeatable: bool = True) -> Call[Any]:
+    return Call(kind, body, kinds.DOCUMENT, lambda payload: json.loads(messages.read_document(payload)), repeatable)
+
+
+def ping() -> Call[int]:
+    return Call(kinds.PING, lambda payload: payload, kinds.PONG, messages.read_pong)
+
+
+# Definitions
+
+
+def files_of(definitions: Any) -> list[tuple[str, str]]:
+    """Names and texts of definitions: YAML as text, a path, or a list of either. Text has more than one line, a path has one."""
+    if isinstance(definitions, (str, pathlib.PurePath)):
+        definitions = [definitions]
+    files: list[tuple[str, str]] = []
+    for number, item in enumerate(definitions, 1):
+        if isinstance(item, str) and ("\n" in item or ": " in item):
+            files.append((f"<text {number}>", item))
+            continue
+        path = pathlib.Path(item)
+        found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        if not found:
+            raise InputError("the folder holds no .yaml file", place=str(path))
+        for file in found:
+            try:
+                files.append((str(file), file.read_text(encoding="utf-8")))
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(f"the definitions cannot be read: {error}", place=str(file)) from None
+    return files
+
+
+def plan(definitions: Any) -> Call[Any]:
+    files = files_of(definitions)
+    return _document(kinds.PLAN, lambda payload: messages.definitions(payload, files))
+
+
+def apply(definitions: Any, base_version: int | None) -> Call[Any]:
+    # Applying what is there already changes nothing. With a base version, though, a repeat would be told that it comes too late.
+    files = files_of(definitions)
+    return _document(kinds.APPLY, lambda payload: messages.apply(payload, files, base_version), base_version is None)
+
+
+def catalog() -> Call[Any]:
+    return _document(kinds.CATALOG_LIST, lambda payload: payload)
+
+
+def show(name: str, kind: str, version: int) -> Call[Any]:
+    return _document(kinds.CATALOG_SHOW, lambda payload: messages.catalog_show(payload, kind, name, version))
+
+
+def definitions() -> Call[Any]:
+    return _document(kinds.DEFINITIONS, lambda payload: payload)
+
+
+def describe(chosen: Selection) -> Call[Description]:
+    def read(payload: Any) -> Description:
+        document = json.loads(messages.read_document(payload))
+        return Description(
+            document["name"],
+            document["version"],
+            {key["name"]: key["type"] for key in document["join_keys"]},
+            {feature["name"]: feature["type"] for feature in document["features"]},
+            document["views"],
+            chosen,
+        )
+
+    return Call(kinds.DESCRIBE, chosen.write, kinds.DOCUMENT, read)
+
+
+# Writes
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table of a write is to be understood."""
+
+    event_time: Any = "event_time"
+    available_at: str | None = None
+    missing_is_null: bool = False
+    zone: str | None = None
+    floor_times: bool = False
+
+
+def rows_for(view: Description, name: str, table: Any, options: TableOptions, action: int = messages.ROWS) -> tuple[pa.Table, WireSchema]:
+    """The columns of a table as a write of that view takes them: join keys, times, and for rows the features."""
+    place = f"view '{name}'"
+    given = tables.to_table(table, place, list(view.join_keys) if not isinstance(options.event_time, str) else ())
+    event_time, given = _event_times(given, options, place)
+    columns: dict[str, tuple[Any, WireType]] = {}
+    for key, kind in view.join_keys.items():
+        columns[key] = tables.pick(given, key, "join key", place), WireType.named(kind)
+    columns[event_time] = tables.pick(given, event_time, "event time", place), TIMESTAMP
+    if options.available_at:
+        columns[options.available_at] = tables.pick(given, options.available_at, "availability time", place), TIMESTAMP
+    features = {feature.removeprefix(f"{name}."): kind for feature, kind in view.features.items()}
+    for column in given.column_names:
+        if column in columns:
+            continue
+        if action != messages.ROWS:
+            raise InputError(
+                f"deletions and retractions carry no features, and there is a column '{column}'",
+                place=place,
+                hint="give join keys and times only",
+            )
+        if column not in features:
+            near = difflib.get_close_matches(column, features, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"its features are {', '.join(features)}"
+            raise InputError(f"there is no feature '{column}'", code=1006, place=place, hint=hint)
+        columns[column] = given.column(column), WireType.named(features[column])
+    arrays = {
+        column: tables.conform(array, kind, column, zone=options.zone, floor=options.floor_times)
+        for column, (array, kind) in columns.items()
+    }
+    return pa.table(arrays), WireSchema((column, kind) for column, (_, kind) in columns.items())
+
+
+def _event_times(given: pa.Table, options: TableOptions, place: str) -> tuple[str, pa.Table]:
+    """The name of the column of event times, which one instant for all rows becomes too."""
+    if isinstance(options.event_time, str):
+        return options.event_time, given
+    instant = times.microseconds(options.event_time, f"{place}, event_time", options.zone)
+    if "event_time" in given.column_names:
+        raise InputError("the table has event times, and one for all rows was given too", place=place)
+    constant = pa.repeat(pa.scalar(instant, pa.int64()), given.num_rows).cast(times.TIMESTAMP)
+    return "event_time", given.append_column("event_time", constant)
+
+
+def writes(
+    view: Description, name: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int
+) -> tuple[int, Iterator[tuple[int, Call[Committed]]]]:
+    """How many rows, and the writes, each with its number of rows. Everything is checked before the first is made.
+
+    Each has its own idempotency key: the given one, or a new one, and the number of the piece. So a repeat of one of them is one write.
+    """
+    rows, schema = rows_for(view, name, table, options, action)
+    base = uuid.uuid4().bytes if key is None else key.encode() if isinstance(key, str) else key
+    if not 0 < len(base) <= messages.LONGEST_KEY - 9:
+        raise InputError(f"an idempotency key has 1 to {messages.LONGEST_KEY - 9} bytes", place="idempotency_key")
+    event_time = options.event_time if isinstance(options.event_time, str) else "event_time"
+    most = min(batch_rows or WRITE_ROWS, tables.rows_of_bytes(rows, WRITE_BYTES))
+
+    def made() -> Iterator[tuple[int, Call[Committed]]]:
+        for number, batch in enumerate(tables.batches(rows, most)):
+            part = messages.Part(name, action, options.missing_is_null, event_time, options.available_at or "", schema, batch.columns)
+            yield batch.num_rows, write_call(base + b"/%d" % number, [part])
+
+    return rows.num_rows, made()
+
+
+def write_call(key: bytes, parts: Sequence[messages.Part]) -> Call[Committed]:
+    return Call(kinds.WRITE, lambda payload: messages.write(payload, key, parts), kinds.COMMITTED, Committed.read)
+
+
+def backfill(view: Description, name: str, first: Any, rest: Iterator[Any], options: TableOptions, repeatable: bool) -> StreamCall:
+    """The tables' columns are those of the first."""
+    rows, schema = rows_for(view, name, first, options)
+    event_time = options.event_time if isinstance(options.event_time, str) else "event_time"
+
+    def upload(longest: int) -> Iterator[tuple[Payload, int]]:
+        yield from tables.payloads(rows, schema, FRAME_BYTES, longest)
+        for number, table in enumerate(rest, 2):
+            more, its = rows_for(view, name, table, options)
+            if set(its.columns) != set(schema.columns):
+                raise InputError(f"table {number} of the backfill has other columns than the first", place=f"view '{name}'")
+            yield from tables.payloads(more.select(schema.names), schema, FRAME_BYTES, longest)
+
+    def body(payload: Payload) -> Payload:
+        return messages.backfill(payload, name, options.missing_is_null, event_time, options.available_at or "", schema)
+
+    return StreamCall(kinds.BACKFILL, body, upload, is_download=False, repeatable=repeatable)
+
+
+# Reads
+
+
+def keys_for(description: Description, entities: Any) -> pa.Table:
+    """The join keys of the entities, in the order and the types that the service declares."""
+    place = f"entities of '{description.name}'"
+    given = tables.to_table(entities, place, list(description.join_keys))
+    return pa.table(
+        {
+            name: tables.conform(tables.pick(given, name, "join key", place), WireType.named(kind), name)
+            for name, kind in description.join_keys.items()
+        }
+    )
+
+
+def history(view: Description, name: str, entity: Any, known_at: Any) -> StreamCall:
+    keys = keys_for(view, entity)
+    pin = times.optional_microseconds(known_at, "known_at")
+    schema, arrays = view.key_schema, [tables.one_chunk(column) for column in keys.columns]
+    return StreamCall(kinds.HISTORY, lambda payload: messages.history(payload, name, pin, schema, arrays))
+
+
+def scan(
+    view: str, features: Sequence[str], known_at: Any, first: Any, last: Any, event_time: str, batch_rows: int, compress: bool
+) -> StreamCall:
+    pin = times.optional_microseconds(known_at, "known_at")
+    start = times.EARLIEST if first is None else times.microseconds(first, "start")
+    end = times.LATEST if last is None else times.microseconds(last, "end")
+    return StreamCall(
+        kinds.SCAN,
+        lambda payload: messages.scan(payload, view, features, pin, start, end, event_time),
+        batch_rows=batch_rows,
+        compress=compress,
+    )
+
+
+@dataclass(frozen=True)
+class JoinOptions:
+    """How a join reads."""
+
+    event_time: str = "event_time"
+    known_at: Any = None
+    as_served: bool = False
+    zone: str | None = None
+    floor_times: bool = False
+    memory_bytes: int = 0
+    batch_rows: int = 0
+    compress: bool = False
+
+
+def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -> StreamCall:
+    """Only join keys and times go to the server: what else the spine has stays here, and is put beside the answer again."""
+    place = f"spine of '{description.name}'"
+    kinds_of = {name: WireType.named(kind) for name, kind in description.join_keys.items()} | {options.event_time: TIMESTAMP}
+    columns = {}
+    for name, kind in kinds_of.items():
+        what = "event time" if name == options.event_time else "join key"
+        found = tables.pick(spine, name, what, place)
+        columns[name] = tables.conform(found, kind, name, zone=options.zone, floor=options.floor_times)
+    double = [name for name in description.features if name in spine.column_names]
+    if double:
+        raise InputError(f"the spine has a column '{double[0]}', which the answer has too", place=place, hint="rename it")
+    schema, keys = WireSchema(kinds_of.items()), pa.table(columns)
+    call = _join(description.selection, options, messages.RowsSource(schema))
+    upload = lambda longest: tables.payloads(keys, schema, FRAME_BYTES, longest)  # noqa: E731
+    return StreamCall(call.kind, call.body, upload, batch_rows=options.batch_rows, compress=options.compress)
+
+
+def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any) -> StreamCall:
+    at = [times.microseconds(instant, "instants", options.zone) for instant in instants]
+    start = times.EARLIEST if first is None else times.microseconds(first, "start")
+    end = times.LATEST if last is None else times.microseconds(last, "end")
+    return _join(chosen, options, messages.EntitiesSource(view, at, start, end))
+
+
+def _join(chosen: Selection, options: JoinOptions, source: Any) -> StreamCall:
+    pin = times.optional_microseconds(options.known_at, "known_at")
+    return StreamCall(
+        kinds.JOIN,
+        lambda payload: messages.join(payload, chosen, options.event_time, pin, options.as_served, options.memory_bytes, source),
+        batch_rows=options.batch_rows,
+        compress=options.compress,
+    )
+
+
+# Upkeep
+
+
+def stats() -> Call[Any]:
+    return _document(kinds.STATS, lambda payload: payload)
+
+
+def compact(view: str) -> Call[Any]:
+    return _document(kinds.COMPACT, lambda payload: payload.string(view))
+
+
+def retain(views: Sequence[str], horizon: Any, dry_run: bool) -> Call[Any]:
+    at = times.optional_microseconds(horizon, "horizon")
+    return _document(kinds.RETAIN, lambda payload: messages.retain(payload, views, at, dry_run))
+
+
+def erase(entity: str, keys: Any, dry_run: bool) -> Call[Any]:
+    given = tables.to_table(keys, f"entity '{entity}'")
+    if given.num_rows != 1:
+        raise InputError(f"one entity is erased at a time, and {given.num_rows} were given", place=f"entity '{entity}'")
+    found = {name: tables.natural(given.column(name), name) for name in given.column_names}
+    schema = WireSchema((name, kind) for name, (_, kind) in found.items())
+    arrays = [tables.one_chunk(array) for array, _ in found.values()]
+    return _document(kinds.ERASE, lambda payload: messages.erase(payload, entity, dry_run, schema, arrays))

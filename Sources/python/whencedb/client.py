@@ -1,0 +1,493 @@
+"""The client: a pool of connections, and a method for each thing that a server does."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from . import calls, tables
+from .answer import Answer, KnownAnswers
+from .calls import Description, JoinOptions, StreamCall, TableOptions
+from .carrier import Carrier
+from .errors import DefinitionError, InputError, NotFound, WhenceError
+from .prepared import PreparedRead, ReadEncoder
+from .progress import Bar
+from .results import Result
+from .settings import Retries, Settings, make_settings
+from .spines import Columns, result_of, with_spine
+from .wire import kinds, messages
+from .wire.messages import Committed
+from .wire.streams import Stream
+
+
+def connect(
+    address: str = "127.0.0.1",
+    *,
+    token: str | None = None,
+    user: str | None = None,
+    password: str | None = None,
+    tls: bool | ssl.SSLContext | None = None,
+    ca: str | None = None,
+    cert: str | None = None,
+    key: str | None = None,
+    server_name: str | None = None,
+    timeout: float | None = 30.0,
+    pool_size: int = 8,
+    retries: Retries | int | None = None,
+) -> Client:
+    """Connects to `whence serve`.
+
+    Args:
+        address: `HOST`, `HOST:PORT` (9462 unless stated) or `[IPV6]:PORT`.
+        token: a bearer token, or `user` and `password` (SCRAM-SHA-256), or `cert` and `key` (mutual TLS).
+        tls: True for TLS with the system's authorities, or a context of `ssl`. On by itself where `ca` or `cert` is given.
+        ca: file of the authorities (PEM) that sign the server's certificate.
+        cert, key: files of this client's certificate and key (PEM).
+        server_name: the name in the server's certificate, where it is not the host's.
+        timeout: the seconds that a short request may take, unless its call says otherwise; None leaves it to the server. Joins,
+            scans and backfills have none of their own but the server's, an hour.
+        pool_size: the connections that may be open at once. Each carries one request of one thread at a time.
+        retries: how often what is safe to repeat is tried in all, or a `Retries`.
+
+    Throws `ConnectionLost` where nobody answers, and `NotAuthenticated` where the server does not know who asks: the first connection is
+    opened here.
+    """
+    settings = make_settings(
+        address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
+        server_name=server_name, timeout=timeout, retries=retries,
+    )  # fmt: skip
+    if pool_size < 1:
+        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    client = Client(settings, pool_size)
+    with client._carrier.pool.connection():
+        pass
+    return client
+
+
+class Client:
+    """A server, as seen from here. Made by `connect`; safe to use from many threads; a context manager.
+
+    Every method throws a `WhenceError`. What is safe to repeat (all reads, and writes, which carry an idempotency key) is repeated after
+    errors that say so, with growing pauses, within the timeout.
+    """
+
+    def __init__(self, settings: Settings, pool_size: int) -> None:
+        self._settings = settings
+        self._timeout = settings.timeout
+        self._carrier = Carrier(settings, pool_size)
+        self._descriptions: dict[messages.Selection, Description] = {}
+        self._reads: dict[tuple[messages.Selection, bool, bool], tuple[ReadEncoder, KnownAnswers]] = {}
+        self._lock = threading.Lock()
+
+    # The connection
+
+    def close(self) -> None:
+        """Closes the connections. Whatever is asked after is refused."""
+        self._carrier.pool.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<whencedb client of {self._settings.address}{' with TLS' if self._settings.tls else ''}>"
+
+    def ping(self, timeout: float | None = None) -> int:
+        """The server's time, in microseconds since the Unix epoch."""
+        return self._carrier.run(calls.ping(), timeout)
+
+    @property
+    def server(self) -> str:
+        """Name and version of the server."""
+        with self._carrier.pool.connection() as connection:
+            return connection.welcome.server
+
+    @property
+    def user(self) -> tuple[str, list[str]] | None:
+        """Who the server takes this client for, and the roles; None where it asks nobody."""
+        with self._carrier.pool.connection() as connection:
+            found = connection.authenticated
+            return None if found is None else (found.user, found.roles)
+
+    # Definitions
+
+    def plan(self, definitions: Any, *, timeout: float | None = None) -> dict[str, Any]:
+        """What `apply` would change. Nothing is changed."""
+        return self._carrier.run(calls.plan(definitions), timeout)
+
+    def apply(self, definitions: Any, *, base_version: int | None = None, timeout: float | None = None) -> dict[str, Any]:
+        """Adds and changes definitions.
+
+        Args:
+            definitions: YAML as text, the path of a file or of a folder of files, or a list of these; all count as one.
+            base_version: the version of the catalog that the change was planned against; it is refused where it has another by now.
+        """
+        done = self._carrier.run(calls.apply(definitions, base_version), timeout)
+        self._forget()
+        return done
+
+    def catalog(self, *, timeout: float | None = None) -> list[dict[str, Any]]:
+        """Every version of every definition: kind, name, version, hash."""
+        return self._carrier.run(calls.catalog(), timeout)
+
+    def show(self, name: str, *, kind: str = "", version: int = 0, timeout: float | None = None) -> dict[str, Any]:
+        """One definition: the latest, or `version`. `kind` (entity, view, service) tells apart what has the same name."""
+        return self._carrier.run(calls.show(name, kind, version), timeout)
+
+    def definitions(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """The whole catalog as it is stored."""
+        return self._carrier.run(calls.definitions(), timeout)
+
+    def describe(self, service: str | Sequence[str], *, timeout: float | None = None) -> Description:
+        """What a read of a service (`NAME` or `NAME@VERSION`), or of a list of features (`VIEW.FEATURE`, `VIEW.*`), takes and gives."""
+        return self._carrier.run(calls.describe(calls.selection(service)), timeout)
+
+    # Writes
+
+    def write(
+        self,
+        view: str,
+        table: tables.TableLike,
+        event_time: Any = "event_time",
+        available_at: str | None = None,
+        *,
+        idempotency_key: str | bytes | None = None,
+        missing_is_null: bool = False,
+        zone: str | None = None,
+        floor_times: bool = False,
+        batch_rows: int = 0,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Committed:
+        """Writes rows of a view, durably.
+
+        A large table goes in several commits, one after the other; each is atomic, and repeating it is one write.
+
+        Args:
+            table: join keys, event time, and any of the view's features.
+            event_time: the name of its column, or one instant for all rows.
+            available_at: the name of the column that says when a row could first have been served.
+            idempotency_key: the same key with the same table is one write, also from another process; made up unless given.
+            missing_is_null: whether a missing value is stored as a null; else the row does not carry that feature.
+            zone: the IANA zone of times that name none; they are refused without.
+            floor_times: floors times that are finer than a microsecond; they are refused without.
+            batch_rows: rows of one commit; 65,536 unless given.
+            progress: a bar; by itself in terminals and notebooks, once it takes long.
+
+        Returns the last commit, with the rows of all of them.
+        """
+        options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
+        return self._write(view, table, options, messages.ROWS, idempotency_key, batch_rows, progress, timeout)
+
+    def delete(
+        self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
+        zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
+    ) -> Committed:  # fmt: skip
+        """From the event time on, the entities have no values, until they are written again. `event_time` may be one instant for all."""
+        options = TableOptions(event_time, None, False, zone, floor_times)
+        return self._write(view, keys, options, messages.DELETIONS, idempotency_key, 0, False, timeout)
+
+    def retract(
+        self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
+        zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
+    ) -> Committed:  # fmt: skip
+        """Says that the versions at exactly these event times never happened: readers fall through to older ones."""
+        options = TableOptions(event_time, None, False, zone, floor_times)
+        return self._write(view, keys, options, messages.RETRACTIONS, idempotency_key, 0, False, timeout)
+
+    def backfill(
+        self,
+        view: str,
+        data: tables.TableLike | Iterable[tables.TableLike],
+        event_time: Any = "event_time",
+        available_at: str | None = None,
+        *,
+        missing_is_null: bool = False,
+        zone: str | None = None,
+        floor_times: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Committed:
+        """Writes history in bulk: sorted runs, published as one commit. `data` is a table, or an iterator or generator of tables.
+
+        It is not repeated by itself after the connection was lost, since it may be there already.
+        """
+        options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
+        pieces = iter(data) if isinstance(data, Iterator) else iter([data])
+        first = next(pieces, None)
+        if first is None:
+            raise InputError("a backfill of no tables", place=f"view '{view}'")
+        described = self._described([f"{view}.*"])
+        call = calls.backfill(described, view, first, pieces, options, repeatable=False)
+        done: list[Committed] = []
+
+        def started(stream: Stream) -> None:
+            if stream.committed is not None:
+                done.append(stream.committed)
+
+        with Bar(f"backfill {view}", None, wanted=progress) as bar:
+            for _ in self._carrier.stream(_counted(call, bar), timeout, started):
+                pass
+        return done[0]
+
+    # Reads
+
+    def get(
+        self, service: str | Sequence[str], entities: Any, event_times: bool = False, ages: bool = False, *, timeout: float | None = None
+    ) -> Answer:
+        """The features of entities, now.
+
+        Args:
+            service: `NAME`, `NAME@VERSION`, or a list of features.
+            entities: join keys as a dict of lists, a list of dicts, a frame, a table; where there is one join key, also a list or array.
+            event_times: also when each view's values happened, as `VIEW.event_time`.
+            ages: also how old they are, as `VIEW.age`, in microseconds.
+        """
+        chosen = calls.selection(service)
+        described = self._described(chosen)
+        place = (chosen, event_times, ages)
+        encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
+        seconds = self._timeout if timeout is None else timeout
+        keys = encoder.arrays(entities)
+        asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
+        payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
+        try:
+            frame = self._carrier.exchange(kinds.ONLINE_READ, payload, seconds)
+        except (InputError, NotFound, DefinitionError):
+            self._forget()
+            raise
+        answer, newer = known.read(frame.payload)
+        if newer is not known:
+            self._reads[place] = (encoder, newer)
+        answer._entities = asked
+        return answer
+
+    def prepare(self, service: str | Sequence[str], event_times: bool = False, ages: bool = False) -> PreparedRead:
+        """A read that is asked again and again, with as little overhead as there can be: numpy in, numpy out."""
+        return PreparedRead(self, self._described(calls.selection(service), fresh=True), event_times, ages)
+
+    def as_of(
+        self,
+        spine: tables.TableLike,
+        service: str | Sequence[str],
+        event_time: str = "event_time",
+        known_at: Any = None,
+        as_served: bool = False,
+        *,
+        zone: str | None = None,
+        floor_times: bool = False,
+        memory_bytes: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Result:
+        """The point-in-time join: for each row of the spine, the features as they were at the row's own time.
+
+        Args:
+            spine: a table with the join keys, a column of times, and whatever else: it all comes back, in the same order, with the
+                features behind it. Only keys and times are sent.
+            event_time: the name of the column of times.
+            known_at: a time or a commit time: reads what was known then. The result's `known_at` repeats this very read.
+            as_served: leaves out what serving could not have seen yet.
+            zone, floor_times: as in `write`.
+            memory_bytes: what the server may use for one block; its own choice unless given.
+            compress: zstd on the way back, for slow networks.
+        """
+        options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
+        columns, given, call = self._join(spine, service, options)
+
+        def collected() -> Result:
+            with Bar(f"as_of {columns.name}", given.num_rows, wanted=progress) as bar:
+                found = []
+                for batch in self._carrier.stream(call, timeout, columns.start):
+                    bar.advance(batch.num_rows)
+                    found.append(batch)
+            return result_of(columns, found, given)
+
+        return self._carrier.repeated(collected, call.repeatable, None)
+
+    def as_of_batches(
+        self,
+        spine: tables.TableLike,
+        service: str | Sequence[str],
+        event_time: str = "event_time",
+        known_at: Any = None,
+        as_served: bool = False,
+        *,
+        zone: str | None = None,
+        floor_times: bool = False,
+        memory_bytes: int = 0,
+        batch_rows: int = 0,
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """`as_of` batch by batch, for what does not fit into memory at once. Leaving the loop cancels the rest."""
+        options = JoinOptions(
+            event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
+        )
+        columns, given, call = self._join(spine, service, options)
+        return with_spine(columns, self._carrier.stream(call, timeout, columns.start), given)
+
+    def as_of_entities(
+        self,
+        view: str,
+        instants: Sequence[Any],
+        service: str | Sequence[str],
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        as_served: bool = False,
+        event_time: str = "event_time",
+        timeout: float | None = None,
+    ) -> Result:
+        """The features of every entity of a view that has a version with an event time from `start` to `end`, at each of the instants."""
+        options = JoinOptions(event_time, known_at, as_served)
+        call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
+        return self._collected(f"as_of {service}", call, timeout)
+
+    def scan(
+        self,
+        view: str,
+        features: Sequence[str] = (),
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        event_time: str = "event_time",
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> Result:
+        """Every version of a view with an event time from `start` to `end`, both included."""
+        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
+        return self._collected(f"scan of {view}", call, timeout)
+
+    def scan_batches(
+        self,
+        view: str,
+        features: Sequence[str] = (),
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        event_time: str = "event_time",
+        batch_rows: int = 0,
+        compress: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """`scan` batch by batch. Leaving the loop cancels the rest."""
+        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
+        return self._carrier.stream(call, timeout, lambda _: None)
+
+    def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
+        """All versions of one entity (a dict of its join keys), with their three times, what they are, and which features they carry."""
+        call = calls.history(self._described([f"{view}.*"]), view, entity, known_at)
+        return self._collected(f"history of {view}", call, timeout)
+
+    # Upkeep
+
+    def stats(self, *, timeout: float | None = None) -> dict[str, Any]:
+        """What the store holds and how it stands."""
+        return self._carrier.run(calls.stats(), timeout)
+
+    def compact(self, view: str, *, progress: bool | None = None, timeout: float | None = None) -> Any:
+        """Compacts a view."""
+        return self._carrier.long(calls.compact(view), f"compact {view}", progress, timeout)
+
+    def retain(
+        self,
+        views: Sequence[str] = (),
+        *,
+        horizon: Any = None,
+        dry_run: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Drops what is older than the horizon, or than each view's declared retention; what a read at the horizon needs is kept."""
+        names = [views] if isinstance(views, str) else list(views)
+        return self._carrier.long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
+
+    def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
+        """Removes one entity from all views, for good. `dry_run` only says what would go."""
+        return self._carrier.run(calls.erase(entity, keys, dry_run), timeout)
+
+    # What the methods share
+
+    def _collected(self, name: str, call: StreamCall, timeout: float | None) -> Result:
+        def collected() -> Result:
+            columns = Columns(name)
+            found = list(self._carrier.stream(call, timeout, columns.start))
+            return result_of(columns, found, None)
+
+        return self._carrier.repeated(collected, call.repeatable, None)
+
+    def _write(
+        self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int,
+        progress: bool | None, timeout: float | None,
+    ) -> Committed:  # fmt: skip
+        described = self._described([f"{view}.*"])
+        try:
+            total, pieces = calls.writes(described, view, table, options, action, key, batch_rows)
+        except InputError:
+            # The view may have got the feature since.
+            fresh = self._described([f"{view}.*"], fresh=True)
+            if fresh == described:
+                raise
+            total, pieces = calls.writes(fresh, view, table, options, action, key, batch_rows)
+        last: Committed | None = None
+        done, repeats = 0, True
+        with Bar(f"write {view}", total, wanted=progress) as bar:
+            for rows, call in pieces:
+                try:
+                    last = self._carrier.run(call, timeout)
+                except WhenceError as error:
+                    if done:
+                        error.place = f"{error.place}, after {done:,} of {total:,} rows were committed".lstrip(", ")
+                    raise
+                done += rows
+                repeats = repeats and last.is_repeat
+                bar.advance(rows)
+        if last is None:
+            raise InputError("the table has no rows", place=f"view '{view}'")
+        return Committed(last.commit_time, repeats, done)
+
+    def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
+        described = self._described(calls.selection(service))
+        given = tables.to_table(spine, f"spine of '{described.name}'")
+        call = calls.join_rows(described, given, options)
+        return Columns(str(described.selection), {*described.join_keys, options.event_time}), given, call
+
+    def _described(self, service: messages.Selection | Sequence[str], fresh: bool = False) -> Description:
+        chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
+        found = None if fresh else self._descriptions.get(chosen)
+        if found is None:
+            found = self._carrier.run(calls.describe(chosen))
+            with self._lock:
+                if len(self._descriptions) > 1000:
+                    self._descriptions.clear()
+                self._descriptions[chosen] = found
+        return found
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._descriptions.clear()
+            self._reads.clear()
+
+
+def _counted(call: StreamCall, bar: Bar) -> StreamCall:
+    """The same call, with its upload shown as it goes."""
+    made = call.upload
+    assert made is not None
+
+    def upload(longest: int) -> Iterator[tuple[Any, int]]:
+        for payload, rows in made(longest):
+            yield payload, rows
+            bar.advance(rows)
+
+    return StreamCall(call.kind, call.body, upload, call.is_download, call.repeatable, call.batch_rows, call.compress)
