@@ -23,6 +23,14 @@ import Foundation
         unsafe bytes.withUnsafeBytes { unsafe mutableBytes.copyMemory(from: $0) }
     }
 
+    /// `byteCount` bytes that `fill` writes before anyone else sees them.
+    public convenience init<Failure: Error>(
+        byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        self.init(zeros: byteCount)
+        try unsafe fill(mutableBytes)
+    }
+
     deinit { unsafe free(start) }
 
     var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }
