@@ -137,7 +137,7 @@ import WhenceEngine
                         })
                     let same = try asServed ? run(batches, try request { $0.asServed = true }).rows : expected.rows
                     #expect(found.rows == same, "WHENCE_SEED=\(seed): \(rows) rows, \(memory) bytes, \(threads) threads")
-                    #expect((found.spilled > 0) == (found.blocks > 1))
+                    #expect(found.spilled == 0 || found.blocks > 1)
                     if memory < 1_000_000 { #expect(found.spilled > 0, "\(rows) rows do not fit into \(memory) bytes") }
                 }
             }
@@ -159,6 +159,7 @@ import WhenceEngine
         while let block = try join.next() {
             for row in 0..<block.count { rows.append(block.columns.map { $0.value(row) }) }
             blocks += 1
+            #expect(try temporaryFiles() == [], "what has no name cannot be left behind, however the process ends")
             if blocks == 2 {
                 let batch = try it.store.batch("counts")
                 for user in 0..<Int64(SpilledJoinTests.users) {
