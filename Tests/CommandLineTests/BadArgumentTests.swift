@@ -26,6 +26,7 @@ struct BadArgumentTests {
             ["get", "departure"], ["get", "departure", "--entity", "origin"], ["frobnicate"], ["ingest", "planes", "rows.xls"],
             ["get", "departure", "--entity", "origin=JFK,tail=1", "--as-of", "2013-01-01"],
             ["join", "--service", "departure", "--out", "-"],
+            ["scan", "weather"], ["join", "--features", "weather.temp", "--spine", "-", "--out", "-", "--no-spill", "--spill-dir", "."],
             ["ingest", "planes", "-", "--batch-rows", "0"], ["admin", "retain", "--before", "2013-01-01T00:00:00Z"],
         ] {
             let process = work.process(arguments + ["--data", "store", "--json"])

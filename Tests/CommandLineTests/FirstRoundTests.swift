@@ -103,6 +103,55 @@ struct FirstRoundTests {
         #expect(airports.lines.map { $0["weather.temp"] as? Int } == [39, 38])
     }
 
+    @Test("every row of a view, within a time range, pinned, in any format")
+    func scan() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA")
+        let all = try work.onStore("scan", "weather", "--out", "weather.ndjson", "--json")
+        #expect(all.code == 0, "\(all.err)")
+        let pin = try #require(all.lines.first?["known_at"] as? String)
+        let rows = try work.text("weather.ndjson")
+        #expect(all.lines.first?["rows"] as? Int == rows.split(separator: "\n").count)
+        let some = try work.onStore(
+            "scan", "weather", "--from", "2013-01-01T11:00:00Z", "--features", "temp", "--event-time", "at", "--out", "-")
+        #expect(some.out == "airport,at,temp\nJFK,2013-01-01T11:00:00Z,40\n")
+        try work.file("correction.csv", "airport,time_hour,temp\nJFK,2013-01-01 06:00,41\n")
+        #expect(try work.onStore("ingest", "weather", "correction.csv").code == 0)
+        try work.onStore("scan", "weather", "--out", "now.ndjson")
+        #expect(try work.text("now.ndjson") != rows)
+        try work.onStore("scan", "weather", "--known-at", pin, "--out", "then.ndjson")
+        #expect(try work.text("then.ndjson") == rows)
+        let unknown = try work.onStore("scan", "weather", "--features", "temperature", "--out", "-", "--json")
+        #expect(unknown.code == 1 && unknown.error["name"] as? String == "unknownFeature", "\(unknown.err)")
+        #expect(try work.onStore("scan", "wether", "--out", "-").err.contains("wether"))
+    }
+
+    @Test("a spine larger than the join's memory: the same file, with and without temporary files")
+    func longSpine() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.onStore("ingest", "weather", "weather.csv", "--null", "NA")
+        let rows = (0..<30_000).map { "\($0 % 3 == 0 ? "LGA" : "JFK"),2013-01-01T1\($0 % 4):00:00Z,row \($0)\n" }
+        try work.file("long.csv", "airport,event_time,label\n" + rows.joined())
+        func join(_ name: String, _ options: String...) throws -> [String: Any] {
+            let run = try work.run(
+                ["join", "--features", "weather.temp,weather.humid", "--spine", "long.csv", "--out", name, "--json", "--data", "store"]
+                    + options)
+            #expect(run.code == 0, "\(run.err)")
+            return run.lines.first ?? [:]
+        }
+        #expect(try join("whole.csv")["spilled_bytes"] as? Int == 0)
+        #expect(try (join("spilled.csv", "--memory", "1")["spilled_bytes"] as? Int ?? 0) > 30_000 * 40)
+        #expect(try join("blocks.csv", "--memory", "1", "--no-spill")["spilled_bytes"] as? Int == 0)
+        #expect(try work.text("spilled.csv") == work.text("whole.csv") && work.text("blocks.csv") == work.text("whole.csv"))
+        let refused = try work.onStore(
+            "join", "--features", "weather.temp", "--spine", "long.csv", "--out", "no.csv", "--memory", "1", "--spill-dir", "not-there",
+            "--json")
+        #expect(refused.code == 1 && refused.error["name"] as? String == "permissionDenied", "\(refused.err)")
+        #expect((refused.error["place"] as? String)?.hasSuffix("not-there") == true)
+    }
+
     @Test("deletions and retractions, in a column of their own")
     func kinds() throws {
         let work = try Airports.workspace()

@@ -74,7 +74,9 @@ import WhenceEngine
                 try backfill.rows().append(
                     try EntityKey([.int64(Int64(part % 7) + 1000)]), at: time, ["batch": .int64(rows.code), "label": label])
             }
-            #expect(try !FileManager.default.contentsOfDirectory(atPath: path + "/tmp").isEmpty)
+            // Sorted runs have no name; finished files have, and are anyone's who may empty the directory.
+            let finished = path + "/tmp/sst-1-0-0.sst"
+            try Data("a file of a backfill".utf8).write(to: URL(filePath: finished))
             let error = failure(path)
             #expect(error?.code == .storeLocked)
             #expect(error?.isRetryable == true)
@@ -83,13 +85,16 @@ import WhenceEngine
             #expect(other.waitUntilExit() == 1)
             #expect(try other.lines().last?.hasPrefix("error storeLocked close the other one") == true)
             // The first is none the worse for it.
+            #expect(FileManager.default.fileExists(atPath: finished))
             _ = try backfill.publish()
+            #expect(backfill.spilledBytes > 0)
             #expect(try store.history("numbers", try EntityKey([.int64(1003)])).count == 24_000 / 7 + 1)
             #expect(try workload.write(id, to: store).wasRepeated)
         }
         let other = try WriterProcess(["open", path], log: scratch.path("log"))
         #expect(other.waitUntilExit() == 0)
         #expect(try other.lines() == ["open"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/tmp") == [], "the next one that opens it empties it")
     }
 
     @Test("that is a file") func file() throws {

@@ -1,6 +1,7 @@
 import Foundation
 import StoreFixtures
 import Testing
+import WhenceCatalog
 import WhenceCore
 import WhenceEngine
 
@@ -111,6 +112,68 @@ import WhenceEngine
         let batch = BatchID(round: 1, thread: KillWorkload.backfiller, number: 0)
         let commit = try workload.backfill(batch, to: store)
         #expect(try StoredBatches(store, workload).commits[batch] == commit.time)
+    }
+
+    /// Rows of the same few accounts, as many as are asked for.
+    private struct Accounts: Spine {
+        let columns = [SpineColumn(name: "id", type: .int64), SpineColumn(name: "event_time", type: .timestamp)]
+        var left: Int
+
+        mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
+            guard left > 0 else { return nil }
+            let (ids, times) = (ColumnBuilder(.int64), ColumnBuilder(.timestamp))
+            let count = min(left, maxRows)
+            for row in 0..<count {
+                ids.append(fixed: Int64((left - row) * 7 % 120))
+                times.append(fixed: KillWorkload.end.microseconds)
+            }
+            left -= count
+            return ColumnBatch(names: columns.map(\.name), columns: [try ids.finish(), try times.finish()], count: count)
+        }
+    }
+
+    @Test(
+        "a join that spills into it: told, given up, and run again elsewhere",
+        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    func join() throws {
+        let disk = try MountedDirectory(megabytes: 2)
+        let scratch = try ScratchDirectory()
+        let store = try Store(at: scratch.path("store"), options: KillWorkload.options())
+        try store.define(KillWorkload.yaml)
+        for number in 0..<4 { _ = try workload.write(id(number), to: store) }
+        let service = try store.catalog.resolve(features: ["numbers.*", "aged.amount"])
+        func request(_ spill: JoinSpill) -> JoinRequest { JoinRequest(service: service, memoryBytes: 1 << 20, spill: spill) }
+        // Full while the spine is taken in, or only when its rows are looked up.
+        for rows in [400_000, 50_000] {
+            var join = try store.join(request(.inDirectory(disk.path)), spine: Accounts(left: rows))
+            var failure: WhenceError?
+            do throws(WhenceError) {
+                _ = try join.next()
+            } catch {
+                failure = error
+            }
+            expectDiskFull(failure)
+            #expect(failure?.place == disk.path)
+            #expect(try join.next() == nil)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path) == [])
+        }
+        // All that the one that failed had written is free again.
+        _ = try ballast(disk, megabytes: 1)
+        var join = try store.join(request(.inStore), spine: Accounts(left: 50_000))
+        var (rows, found) = (0, 0)
+        while let batch = try join.next() {
+            rows += batch.count
+            found += batch.columns[2].count - batch.columns[2].nullCount
+        }
+        #expect(rows == 50_000 && found > 0 && join.spilledBytes > 2 << 20)
+        try disk.remount(readOnly: true)
+        var refused = try store.join(request(.inDirectory(disk.path)), spine: Accounts(left: 50_000))
+        do throws(WhenceError) {
+            _ = try refused.next()
+            Issue.record("a join spilled into a file system that is mounted read-only")
+        } catch {
+            #expect(error.code == .permissionDenied && error.place == disk.path && !error.hint.isEmpty, "\(error)")
+        }
     }
 
     @Test("files that may not grow further") func limitedFiles() throws {

@@ -126,9 +126,14 @@ import WhenceEngine
             parts.append(try batch(Array(rows[first..<end]), label: first))
             first = end
         }
-        let joined = try run(parts) { $0.memoryBytes = 1 }
+        let joined = try run(parts) {
+            $0.memoryBytes = 1
+            $0.spill = .never
+        }
         #expect(joined.blocks == parts.count)
         #expect(joined.values == whole.values && joined.labels == whole.labels, "WHENCE_SEED=\(seed)")
+        let spilled = try run(parts) { $0.memoryBytes = 1 }
+        #expect(spilled.values == whole.values && spilled.labels == whole.labels, "WHENCE_SEED=\(seed)")
         // From files instead of memtables, and without the block cache warm.
         for view in ["trips", "position", "weather"] { try it.store.compact(view) }
         #expect(try run(parts) { _ in }.values == whole.values, "WHENCE_SEED=\(seed)")

@@ -68,7 +68,9 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
 @main struct Figures {
     static func main() throws {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 3 else { fatalError("usage: Figures load|join|figures|scan|uncached|write|scale|memory DIR [ARGUMENT…]") }
+        guard arguments.count >= 3 else {
+            fatalError("usage: Figures load|join|figures|scan|uncached|write|scale|memory|long DIR [ARGUMENT…]")
+        }
         let path = arguments[2]
         func number(_ index: Int, _ otherwise: Int) -> Int { arguments.count > index ? Int(arguments[index]) ?? otherwise : otherwise }
         switch arguments[1] {
@@ -203,6 +205,34 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             while let batch = try join.next() { rows += batch.count }
             say([
                 "name": "peak_memory_over_budgets", "value": peakMegabytes() - budget, "unit": "MB", "rows": rows, "peak": peakMegabytes(),
+            ])
+        case "long":
+            // A spine that is far longer than the memory of the join, made as it is read; the answer is looked at and let go.
+            let history = History(entities: number(4, 100_000), versions: number(5, 50))
+            let blocks = arguments.count > 6 && arguments[6] == "blocks"
+            let joinBytes = 256 << 20
+            var options = StoreOptions()
+            options.latestCacheBytes = 0
+            let store = try History.open(path, options)
+            let rows = number(3, 50_000_000)
+            var join = try store.join(
+                JoinRequest(
+                    service: store.catalog.resolve(service: "all"), memoryBytes: joinBytes, spill: blocks ? .never : .inStore),
+                spine: RandomSpine(history, rows: rows))
+            var check = (rows: 0, found: 0, sum: 0.0)
+            var first = 0.0
+            let start = ContinuousClock.now
+            let time = try measure {
+                while let batch = try join.next() {
+                    if check.rows == 0 { first = Double((ContinuousClock.now - start).components.seconds) }
+                    let (found, sum) = checksum(batch)
+                    check = (check.rows + batch.count, check.found + found, check.sum + sum)
+                }
+            }
+            say([
+                "rows": check.rows, "seconds": time.wall, "cpu": time.cpu, "first_s": first, "found": check.found, "sum": check.sum,
+                "spilled_gb": Double(join.spilledBytes) / 1e9, "peak_mb": peakMegabytes(),
+                "budget_mb": Double(joinBytes + options.blockCacheBytes) / 1e6,
             ])
         default: fatalError("there is no command '\(arguments[1])'")
         }

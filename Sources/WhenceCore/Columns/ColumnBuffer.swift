@@ -30,6 +30,14 @@ import Foundation
         if count & 7 != 0 { unsafe mutableBytes[bytes.byteCount - 1] &= (1 << UInt8(count & 7)) - 1 }
     }
 
+    /// `byteCount` bytes that `fill` writes before anyone else sees them.
+    public convenience init<Failure: Error>(
+        byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        self.init(zeros: byteCount)
+        try unsafe fill(mutableBytes)
+    }
+
     deinit { unsafe free(start) }
 
     var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }

@@ -153,6 +153,18 @@ import Synchronization
         return unsafe values.loadUnaligned(fromByteOffset: row * stride, as: T.self)
     }
 
+    /// Appends the bytes of row `row`, which has a value: in the row's own form, behind their length (4 bytes) where that differs.
+    func append(row: Int, to out: inout [UInt8]) {
+        precondition(row >= 0 && row < count)
+        if isVariable {
+            let slot = unsafe values.loadUnaligned(fromByteOffset: row * stride, as: Slot.self)
+            unsafe withUnsafeBytes(of: UInt32(slot.count)) { unsafe out.append(contentsOf: $0) }
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: slot.start, count: slot.count))
+        } else {
+            unsafe out.append(contentsOf: UnsafeRawBufferPointer(start: values + row * stride, count: stride))
+        }
+    }
+
     /// Takes row `row`'s value away.
     @inlinable public func setNull(_ row: Int) {
         precondition(row >= 0 && row < count)

@@ -54,6 +54,19 @@ struct KeyTable: Sendable {
         }
     }
 
+    /// The columns of `batch` named `names`, which hold join keys of `types`. Throws what `missing` says where there is none of a name.
+    static func columns(
+        of batch: ColumnBatch, _ names: [String], _ types: [KeyType], missing: (String) -> WhenceError
+    ) throws(WhenceError) -> [Column] {
+        var columns: [Column] = []
+        for (name, type) in zip(names, types) {
+            guard let column = batch.column(named: name) else { throw missing(name) }
+            try check(column, named: name, holds: type)
+            columns.append(column)
+        }
+        return columns
+    }
+
     /// Refuses a column that cannot hold keys of `type`.
     static func check(_ column: Column, named name: String, holds type: KeyType) throws(WhenceError) {
         try check(column.type, named: name, holds: type)

@@ -12,26 +12,19 @@ struct SortedKeys {
     private let longest: Int
     let pieceCount: Int
 
-    init(
-        _ block: ColumnBatch, _ names: [String], _ types: [KeyType], _ times: Column, threads: Int
-    ) throws(WhenceError) {
-        var columns: [Column] = []
-        for (name, type) in zip(names, types) {
-            guard let column = block.column(named: name) else {
-                throw WhenceError(.invalidArgument, "the spine has no column '\(name)'", place: "spine")
-            }
-            try KeyTable.check(column, named: name, holds: type)
-            columns.append(column)
-        }
-        let tableCount = block.count < 4096 ? 1 : threads
-        let tableRows = max(1, (block.count + tableCount - 1) / tableCount)
+    /// - Parameters:
+    ///   - count: rows of the block.
+    ///   - columns: its columns that hold the join keys, whose types are `types`.
+    init(_ count: Int, _ columns: [Column], _ types: [KeyType], _ times: Column, threads: Int) throws(WhenceError) {
+        let tableCount = count < 4096 ? 1 : threads
+        let tableRows = max(1, (count + tableCount - 1) / tableCount)
         let made = Slots<KeyTable>(tableCount)
         try inParallel(tableCount, threads: threads) { index throws(WhenceError) in
-            let rows = min(index * tableRows, block.count)..<min((index + 1) * tableRows, block.count)
+            let rows = min(index * tableRows, count)..<min((index + 1) * tableRows, count)
             made[index] = try KeyTable(columns, types, rows: rows)
         }
         let tables = made.values
-        let pieceCount = block.count < 4096 ? 1 : threads * 4
+        let pieceCount = count < 4096 ? 1 : threads * 4
         let splitters = SortedKeys.splitters(tables, pieceCount)
         let sorted = Slots<[[SortKey]]>(tableCount)
         try inParallel(tableCount, threads: threads) { index throws(WhenceError) in

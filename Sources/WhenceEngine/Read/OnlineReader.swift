@@ -38,16 +38,11 @@ public final class OnlineReader {
         var names: [String] = []
         var columns: [Column] = []
         for (selection, reader) in zip(service.selections, readers) {
-            var keyColumns: [Column] = []
             let types = selection.view.entity.joinKeys.map(\.type)
-            for (name, type) in zip(selection.joinColumns, types) {
-                guard let column = request.column(named: name) else {
-                    throw WhenceError(
-                        .invalidArgument, "the request has no join key '\(name)'",
-                        hint: "the service needs \(service.joinColumns.map(\.name).joined(separator: ", "))")
-                }
-                try KeyTable.check(column, named: name, holds: type)
-                keyColumns.append(column)
+            let keyColumns = try KeyTable.columns(of: request, selection.joinColumns, types) { name in
+                WhenceError(
+                    .invalidArgument, "the request has no join key '\(name)'",
+                    hint: "the service needs \(service.joinColumns.map(\.name).joined(separator: ", "))")
             }
             let keys = try KeyTable(keyColumns, types, rows: 0..<request.count)
             try reader.renew(capacity: request.count)

@@ -35,7 +35,7 @@ struct ScanCursor: ~Copyable {
                 let key = cursor.key
                 guard key.byteCount > VersionKey.timesBytes else { throw RowHeader.damagedKey(place) }
                 let span = key.extracting(0..<(key.byteCount - VersionKey.timesBytes))
-                if !isCurrent(span) {
+                if !span.isEntity(entity) {
                     entity.removeAll(keepingCapacity: true)
                     unsafe span.withUnsafeBytes { unsafe entity.append(contentsOf: $0) }
                     settled = nil
@@ -58,11 +58,5 @@ struct ScanCursor: ~Copyable {
         }
         try storage(at: "view '\(place)'") { () throws(RocksDBError) in try cursor.check() }
         return false
-    }
-
-    @inline(__always) private func isCurrent(_ span: RawSpan) -> Bool {
-        guard span.byteCount == entity.count else { return false }
-        let entity = entity
-        return unsafe span.starts(with: entity.span.bytes)
     }
 }

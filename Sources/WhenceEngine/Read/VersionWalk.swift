@@ -73,6 +73,11 @@ extension RawSpan {
         byteCount == entity.byteCount + VersionKey.timesBytes && starts(with: entity)
     }
 
+    /// Whether these bytes are those of `entity`, which a walk holds on to while its cursor moves.
+    @inline(__always) func isEntity(_ entity: [UInt8]) -> Bool {
+        unsafe byteCount == entity.count && starts(with: entity.span.bytes)
+    }
+
     /// Whether these bytes begin with all of `prefix`.
     @inline(__always) func starts(with prefix: RawSpan) -> Bool {
         guard byteCount >= prefix.byteCount else { return false }

@@ -48,15 +48,22 @@ extension Store {
     ) throws(WhenceError) -> RetentionReport {
         var report = RetentionReport(view: view.name, horizon: horizon)
         var frontier = RetentionFrontier(view, horizon: horizon)
+        // Between commits, so that both say the same of every backfill; once, and not a lock for each version.
+        let taken = Slots<(Snapshot, [Timestamp: Timestamp?])>(1)
+        try committer.exclusively { [self] last throws(WhenceError) in
+            taken[0] = (database.makeSnapshot(), state.withLock { $0.backfills })
+            return last
+        }
+        guard let (snapshot, backfills) = taken[0] else { preconditionFailure("exclusive work has been done when it returns") }
         var batch = WriteBatch()
-        var cursor = database.makeCursor(view.family, at: database.makeSnapshot(), fillCache: false)
+        var cursor = database.makeCursor(view.family, at: snapshot, fillCache: false)
         cursor.seekToFirst()
         while cursor.isValid {
             do {
                 let key = cursor.key
                 let row = cursor.value
                 report.versionsSeen += 1
-                if try !frontier.keeps(key, row, publication: publication) {
+                if try !frontier.keeps(key, row, publication: { (backfills[$0] ?? $0) ?? $0 }) {
                     report.versionsRemoved += 1
                     report.bytesRemoved += key.byteCount + row.byteCount
                     if !dryRun { batch.delete(key, in: view.family) }
@@ -153,9 +160,7 @@ struct RetentionFrontier {
     mutating func keeps(_ key: RawSpan, _ row: RawSpan, publication: (Timestamp) -> Timestamp) throws(WhenceError) -> Bool {
         guard key.byteCount > VersionKey.timesBytes else { throw RowHeader.damagedKey("view '\(view.name)'") }
         let span = key.extracting(0..<(key.byteCount - VersionKey.timesBytes))
-        let current = entity
-        let isSame = unsafe span.byteCount == current.count && span.starts(with: current.span.bytes)
-        if !isSame {
+        if !span.isEntity(entity) {
             entity = unsafe span.withUnsafeBytes { unsafe Array($0) }
             answered.removeAll(keepingCapacity: true)
             ended = .distantFuture

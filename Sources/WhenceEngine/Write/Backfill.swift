@@ -16,14 +16,17 @@ public final class Backfill {
     private let commit: Timestamp
     private var batch: RowBatch
     private let runBytes: Int
-    private let spiller = RunSpiller()
-    private var runs = 0
+    /// Made when the first run is spilled.
+    private var spiller: RunSpiller?
     private var earliestRetraction = Timestamp.distantFuture
     private var isFinished = false
     /// Rows, deletions and retractions so far.
     public private(set) var count = 0
+    /// Bytes of sorted runs that were written to disk; known when the backfill is over.
+    public private(set) var spilledBytes = 0
 
-    init(_ store: Store, _ view: OpenView) throws(WhenceError) {
+    /// - Parameter runBytes: bytes of one run; nil for what the store's memory for backfills allows.
+    init(_ store: Store, _ view: OpenView, runBytes: Int? = nil) throws(WhenceError) {
         self.store = store
         self.view = view
         commit = try store.committer.exclusively { [store] last throws(WhenceError) in
@@ -41,7 +44,7 @@ public final class Backfill {
         }.time
         batch = Backfill.emptyBatch(view)
         // Two runs at a time, one growing and one being sorted, each with its sort keys beside it.
-        runBytes = max(1 << 20, min(store.options.backfillBytes / 3, Limits.batchBytes))
+        self.runBytes = runBytes ?? max(1 << 20, min(store.options.backfillBytes / 3, Limits.batchBytes))
     }
 
     deinit {
@@ -63,25 +66,28 @@ public final class Backfill {
     private func spill() throws(WhenceError) {
         count += batch.count
         earliestRetraction = min(earliestRetraction, batch.earliestRetraction)
-        try spiller.spill(batch.buffer, batch.layout, to: "\(store.directory.temporary)/run-\(commit.microseconds)-\(runs)")
-        runs += 1
+        let spiller = if let spiller { spiller } else { RunSpiller(try spillFile()) }
+        self.spiller = spiller
+        try spiller.spill(batch.buffer, batch.layout)
         batch = Backfill.emptyBatch(view)
     }
+
+    private func spillFile() throws(WhenceError) -> SpillFile { try SpillFile(in: store.directory.temporary, for: "the backfill") }
 
     /// Makes all rows visible at once. After this the backfill is over, whether it succeeds or throws.
     public func publish() throws(WhenceError) -> Commit {
         precondition(!isFinished, "a backfill is published once")
         defer { abandon() }
         let files: [String]
-        if runs == 0 {
+        if let spiller {
+            if batch.count > 0 { try spill() }
+            files = try mergeRuns(try spiller.finish())
+        } else {
             count += batch.count
             earliestRetraction = batch.earliestRetraction
             var buffer = batch.buffer
             try buffer.sortAndMerge(batch.layout)
             files = try writeFiles(buffer)
-        } else {
-            if batch.count > 0 { try spill() }
-            files = try mergeRuns(try spiller.finish())
         }
         return try store.publish(files, commit, view, earliestRetraction)
     }
@@ -89,13 +95,15 @@ public final class Backfill {
     /// Gives up what is not published, and removes its files.
     private func abandon() {
         isFinished = true
-        _ = try? spiller.finish()
+        _ = try? spiller?.finish()
+        spilledBytes = spiller?.byteCount ?? 0
+        spiller = nil
         store.state.withLock { state in
             if let published = state.backfills[commit], published == nil { state.backfills[commit] = nil }
         }
         let directory = store.directory.temporary
         for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        where name.hasPrefix("run-\(commit.microseconds)-") || name.hasPrefix("sst-\(commit.microseconds)-") {
+        where name.hasPrefix("sst-\(commit.microseconds)-") {
             try? FileManager.default.removeItem(atPath: "\(directory)/\(name)")
         }
     }
@@ -122,7 +130,9 @@ public final class Backfill {
     }
 
     /// Files from runs on disk: the key space is cut into as many ranges as there are threads, each merged by one.
-    private func mergeRuns(_ runs: [RunFile]) throws(WhenceError) -> [String] {
+    private func mergeRuns(_ spilled: [Run]) throws(WhenceError) -> [String] {
+        let runs = try MergedRuns.reduce(
+            spilled, windowBytes: RunMerge.windowBytes, threads: store.options.threads, to: spillFile)
         let samples = runs.flatMap { $0.index.map(\.key) }.sorted { $0.lexicographicallyPrecedes($1) }
         let parts = store.options.threads
         // A cut stands before all versions of an entity, so that those of one event time stay together.

@@ -7,38 +7,50 @@ import WhenceCore
 final class RunSpiller: Sendable {
     private let queue = DispatchQueue(label: "whence.backfill")
     private let isFree = DispatchSemaphore(value: 1)
-    private let result = Mutex<Result<[RunFile], WhenceError>>(.success([]))
+    private struct State {
+        var runs: [Run] = []
+        var failure: WhenceError?
+    }
+
+    private let file: SpillFile
+    private let state = Mutex(State())
+
+    /// - Parameter file: where the runs go.
+    init(_ file: SpillFile) { self.file = file }
+
+    /// Bytes of the runs so far.
+    var byteCount: Int { file.byteCount }
 
     /// A run on its way to disk; handed from the caller's thread to the queue's, never used by both.
-    private final class Run: @unchecked Sendable {
+    private final class Unsorted: @unchecked Sendable {
         var buffer: VersionBuffer
 
         init(_ buffer: VersionBuffer) { self.buffer = buffer }
     }
 
     /// Hands a run over. Throws what an earlier one failed with.
-    func spill(_ buffer: VersionBuffer, _ layout: RowLayout, to path: String) throws(WhenceError) {
-        let run = Run(buffer)
+    func spill(_ buffer: VersionBuffer, _ layout: RowLayout) throws(WhenceError) {
+        let run = Unsorted(buffer)
         isFree.wait()
         queue.async { [self] in
             do throws(WhenceError) {
                 try run.buffer.sortAndMerge(layout)
-                let file = try RunFile(writing: run.buffer, to: path)
-                result.withLock { result in
-                    if case .success(let runs) = result { result = .success(runs + [file]) }
-                }
+                let written = try Run(writing: run.buffer, to: file)
+                state.withLock { $0.runs.append(written) }
             } catch {
-                result.withLock { $0 = .failure(error) }
+                state.withLock { $0.failure = error }
             }
             run.buffer = VersionBuffer()
             isFree.signal()
         }
-        if case .failure(let error) = result.withLock({ $0 }) { throw error }
+        if let error = state.withLock({ $0.failure }) { throw error }
     }
 
     /// Waits for all runs and returns them, in the order in which they came.
-    func finish() throws(WhenceError) -> [RunFile] {
+    func finish() throws(WhenceError) -> [Run] {
         queue.sync {}
-        return try result.withLock { $0 }.get()
+        let (runs, failure) = state.withLock { ($0.runs, $0.failure) }
+        if let failure { throw failure }
+        return runs
     }
 }

@@ -47,12 +47,7 @@ struct VersionBuffer {
     /// (design, section 3: feature by feature, the later row winning).
     mutating func sortAndMerge(_ layout: RowLayout) throws(WhenceError) {
         guard entries.count > 1 else { return }
-        var keys: [SortKey] = []
-        keys.reserveCapacity(entries.count)
-        for (index, entry) in entries.enumerated() {
-            keys.append(SortKey(ofVersion: unsafe bytes.span.bytes.extracting(entry.key), index: UInt32(index)))
-        }
-        KeyOrder.sort(&keys, longKeys: longestEntity > 8) { compareEntities(Int($0), Int($1)) }
+        let keys = sortedKeys()
         var sorted: [Entry] = []
         sorted.reserveCapacity(entries.count)
         var at = 0
@@ -72,6 +67,23 @@ struct VersionBuffer {
             at = end
         }
         entries = sorted
+    }
+
+    /// Sorts the entries as the store does: those of one entity and event time stay, in the order in which they came.
+    mutating func sort() {
+        guard entries.count > 1 else { return }
+        let unsorted = entries
+        entries = sortedKeys().map { unsorted[Int($0.index)] }
+    }
+
+    private func sortedKeys() -> [SortKey] {
+        var keys: [SortKey] = []
+        keys.reserveCapacity(entries.count)
+        for (index, entry) in entries.enumerated() {
+            keys.append(SortKey(ofVersion: unsafe bytes.span.bytes.extracting(entry.key), index: UInt32(index)))
+        }
+        KeyOrder.sort(&keys, longKeys: longestEntity > 8) { compareEntities(Int($0), Int($1)) }
+        return keys
     }
 
     /// As memcmp over the entity keys of two entries.

@@ -98,6 +98,12 @@ public final class ByteSink {
         if pending.count >= ByteSink.blockBytes { try drain(isLast: false) }
     }
 
+    /// Writes `bytes` behind what was written before and empties them; their memory stays.
+    func take(_ bytes: inout [UInt8]) throws(WhenceError) {
+        try write(bytes)
+        bytes.removeAll(keepingCapacity: true)
+    }
+
     /// Writes what is left and gives the file its name. Without this call nothing appears at the path.
     public func finish() throws(WhenceError) {
         precondition(!isFinished)

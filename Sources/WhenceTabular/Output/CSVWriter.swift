@@ -17,7 +17,7 @@ public final class CSVWriter: RowWriter {
             quote(from: start)
         }
         line.append(0x0A)
-        try flush()
+        try sink.take(&line)
     }
 
     public func write(_ batch: ColumnBatch) throws(WhenceError) {
@@ -35,17 +35,12 @@ public final class CSVWriter: RowWriter {
                 }
             }
             line.append(0x0A)
-            if line.count >= 64 << 10 { try flush() }
+            if line.count >= 64 << 10 { try sink.take(&line) }
         }
-        try flush()
+        try sink.take(&line)
     }
 
     public func finish() throws(WhenceError) { try sink.finish() }
-
-    private func flush() throws(WhenceError) {
-        try sink.write(line)
-        line.removeAll(keepingCapacity: true)
-    }
 
     /// Puts the cell that begins at `start` in quotes where it needs them.
     private func quote(from start: Int) {

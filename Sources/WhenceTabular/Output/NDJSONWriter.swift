@@ -35,15 +35,10 @@ public final class NDJSONWriter: RowWriter {
             }
             line.append(0x7D)
             line.append(0x0A)
-            if line.count >= 64 << 10 { try flush() }
+            if line.count >= 64 << 10 { try sink.take(&line) }
         }
-        try flush()
+        try sink.take(&line)
     }
 
     public func finish() throws(WhenceError) { try sink.finish() }
-
-    private func flush() throws(WhenceError) {
-        try sink.write(line)
-        line.removeAll(keepingCapacity: true)
-    }
 }

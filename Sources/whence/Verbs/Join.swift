@@ -39,12 +39,19 @@ struct Join: ParsableCommand {
     @Flag(help: "Leave out, row by row, what serving could not have seen yet.")
     var asServed = false
 
-    @Option(help: ArgumentHelp("Memory for one block of rows.", valueName: "MiB"))
+    @Option(help: ArgumentHelp("Memory for spine rows, keys and features; a longer spine goes through temporary files.", valueName: "MiB"))
     var memory = 256
+
+    @Option(help: ArgumentHelp("A directory for these temporary files (default: the store's own).", valueName: "dir"))
+    var spillDir: String?
+
+    @Flag(help: "No temporary files: a longer spine is joined block by block, and the first rows come early.")
+    var noSpill = false
 
     @OptionGroup var store: StoreArguments
 
     func validate() throws {
+        if noSpill, spillDir != nil { throw ValidationError("'--no-spill' and '--spill-dir' contradict each other") }
         if !(1...(1 << 20)).contains(memory) { throw ValidationError("'--memory \(memory)' is out of range: 1 to \(1 << 20) MiB") }
     }
 
@@ -64,24 +71,34 @@ struct Join: ParsableCommand {
     ) throws {
         let service = try open.catalog.resolve(selection)
         // Nobody else writes while this process has the store open, so without a pin the spine and the join know the same.
+        let bar = ProgressBar("join")
+        let lookups = ProgressBar("looking up")
+        // The join calls this while it is asked for its next block, one call at a time: nobody else moves the bars meanwhile.
+        nonisolated(unsafe) let bars = (spine: bar, lookups: lookups)
         let request = JoinRequest(
             service: service, eventTimeColumn: spine.eventTime, knownAt: pin, asServed: asServed, memoryBytes: memory << 20,
-            threads: store.threads)
+            spill: noSpill ? .never : spillDir.map { .inDirectory($0) } ?? .inStore, threads: store.threads
+        ) { progress in
+            switch progress {
+            case .spine(let rows): unsafe bars.spine.update(count: rows)
+            case .lookup(let rows, let total): unsafe bars.lookups.update(done: rows, of: total, count: rows)
+            }
+        }
+        defer { lookups.clear() }
         switch choice {
         case .file(let path):
-            let bar = ProgressBar("join")
             try join(open, request, try spine.fileSpine(path, service, bar), format, bar)
         case .view(let name):
             let scan = try open.scan(
                 ScanRequest(
                     view: name, features: spine.viewFeatures, knownAt: pin, from: try spine.start ?? .distantPast,
                     to: try spine.end ?? .distantFuture, eventTimeColumn: spine.eventTime))
-            try join(open, request, scan, format, ProgressBar("join"))
+            try join(open, request, scan, format, bar)
         case .entities(let name):
             let entities = try open.entities(
                 of: name, at: try spine.instants(), from: spine.every == nil ? try spine.start ?? .distantPast : .distantPast,
                 knownAt: pin, asServed: asServed, eventTimeColumn: spine.eventTime)
-            try join(open, request, entities, format, ProgressBar("join"))
+            try join(open, request, entities, format, bar)
         }
     }
 
@@ -89,7 +106,7 @@ struct Join: ParsableCommand {
         _ store: Store, _ request: JoinRequest, _ source: Source, _ format: OutputFormat, _ bar: ProgressBar
     ) throws {
         var join = try store.join(request, spine: try RenamedSpine(source, try spine.renames()))
-        try write(join.columns, join.knownAt, format, bar) { () throws(WhenceError) in try join.next() }
+        try write(join.columns, join.knownAt, format, bar, spilledBytes: { join.spilledBytes }) { () throws(WhenceError) in try join.next() }
     }
 
     /// A file is uploaded as it is read; a spine of the store's own is made by the server.
@@ -126,7 +143,7 @@ struct Join: ParsableCommand {
     }
 
     private func write(
-        _ columns: [SpineColumn], _ knownAt: Timestamp, _ format: OutputFormat, _ bar: ProgressBar,
+        _ columns: [SpineColumn], _ knownAt: Timestamp, _ format: OutputFormat, _ bar: ProgressBar, spilledBytes: () -> Int = { 0 },
         _ next: () throws(WhenceError) -> ColumnBatch?
     ) throws {
         let start = ContinuousClock.now
@@ -139,11 +156,12 @@ struct Join: ParsableCommand {
         }
         bar.clear()
         try writer.finish()
-        try answer(rows: rows, columns.count, seconds: (ContinuousClock.now - start).inSeconds, knownAt: knownAt)
+        try answer(
+            rows: rows, columns.count, seconds: (ContinuousClock.now - start).inSeconds, knownAt: knownAt, spilled: spilledBytes())
     }
 
     /// Says what was done; beside the answer where that is on standard output.
-    private func answer(rows: Int, _ columns: Int, seconds: Double, knownAt: Timestamp) throws {
+    private func answer(rows: Int, _ columns: Int, seconds: Double, knownAt: Timestamp, spilled: Int) throws {
         let rate = seconds > 0 ? Double(rows) / seconds : 0
         let text: String
         if store.json {
@@ -151,11 +169,12 @@ struct Join: ParsableCommand {
                 JSON.object([
                     ("rows", .int(rows)), ("columns", .int(columns)), ("out", .string(out)), ("as_served", .bool(asServed)),
                     ("known_at", JSON(knownAt == .distantPast ? nil : knownAt)), ("seconds", JSON(seconds)),
-                    ("rows_per_second", .int(Int(rate))),
+                    ("rows_per_second", .int(Int(rate))), ("spilled_bytes", .int(spilled)),
                 ]).text
         } else {
             text =
                 "\(out == "-" ? "standard output" : out): \(rows.counted("row")) of \(columns.counted("column")) in \(seconds.fixed(2)) s (\(rate.compact) rows/s)\n"
+                + (spilled > 0 ? "temporary files: \(spilled.byteText)\n" : "")
                 + "known_at: \(knownAt)"
         }
         if out == "-" { Console.note(text) } else { try Console.print(text) }

@@ -251,9 +251,9 @@ struct ScheduleGenerator {
         return .join(
             JoinStep(
                 rows: rows, repeatedTo: random.chance(1, 60) ? 4100 + random.below(900) : nil,
-                blockRows: random.chance(1, 3) ? 1 + random.below(20) : nil, pin: pin(), served: random.chance(1, 2),
+                blockRows: random.chance(1, 2) ? 1 + random.below(20) : nil, pin: pin(), served: random.chance(1, 2),
                 threads: 1 + random.below(4), features: random.chance(1, 3) ? random.next() : nil,
-                isWithinHorizon: !random.chance(1, 10)))
+                isWithinHorizon: !random.chance(1, 10), spills: !random.chance(1, 3)))
     }
 
     /// A join at instants around the present, as served: where what is removed too early is missed.

@@ -170,7 +170,9 @@ extension ScheduleRunner {
         let spines = try blocks.map { try spine(Array(rows[$0]), with: Array(times[$0])) }
         let columns = try spine([], with: []).batch
         let request = JoinRequest(
-            service: service, eventTimeColumn: "at", knownAt: pin, asServed: join.served, memoryBytes: 1, threads: join.threads)
+            service: service, eventTimeColumn: "at", knownAt: pin, asServed: join.served, memoryBytes: 1,
+            spill: join.spills ? .inStore : .never,
+            threads: join.threads)
         let rowsSpine = RowsSpine(
             spines.map(\.batch), columns: zip(columns.names, columns.columns).map { SpineColumn(name: $0, type: $1.type) })
         if isPinRefused {
@@ -192,19 +194,20 @@ extension ScheduleRunner {
         }
         let what = "join knowing \(World.tick(run.knownAt))\(join.served ? ", as served" : "")"
         var expected: [Point: [Int: NaiveModel.Answer]] = [:]
-        for (index, range) in blocks.enumerated() {
-            guard let batch = try run.next() else { throw Mismatch("\(what): block \(index + 1) is missing") }
-            try require(batch.count == range.count, "\(what): block \(index + 1) has \(batch.count) rows, not \(range.count)")
-            for (column, given) in spines[index].batch.columns.enumerated() {
-                for row in 0..<batch.count {
-                    try require(
-                        batch.columns[column].value(row).isIdentical(to: given.value(row)), "\(what): row \(row) of the spine has changed")
-                }
-            }
+        var at = 0
+        while let batch = try run.next() {
+            try require(at + batch.count <= rows.count, "\(what): there are more rows than the spine has")
             for row in 0..<batch.count {
-                let T = times[range.lowerBound + row]
-                for (place, output) in outputs.enumerated() {
-                    let entity = entity(spines[index].rows[row], output.view, isOther: output.isOther)
+                let (index, place) = (at / blockRows, at % blockRows)
+                let T = times[at]
+                at += 1
+                for (column, given) in spines[index].batch.columns.enumerated() {
+                    try require(
+                        batch.columns[column].value(row).isIdentical(to: given.value(place)),
+                        "\(what): row \(place) of block \(index + 1) of the spine has changed")
+                }
+                for (column, output) in outputs.enumerated() {
+                    let entity = entity(spines[index].rows[place], output.view, isOther: output.isOther)
                     var value = Value.null
                     if let entity {
                         let point = Point(view: output.view, entity: entity, T: T)
@@ -218,12 +221,12 @@ extension ScheduleRunner {
                         }
                         value = answers[output.feature.id]?.value ?? .null
                     }
-                    try compare(batch.columns[columns.names.count + place].value(row), output, entity, T, value, what)
+                    try compare(batch.columns[columns.names.count + column].value(row), output, entity, T, value, what)
                 }
             }
         }
-        try require(try run.next() == nil, "\(what): there are more rows than the spine has")
-        cover(join.repeatedTo == nil ? "join" : "large join")
+        try require(at == rows.count, "\(what): \(at) rows, not \(rows.count)")
+        cover(run.spilledBytes > 0 ? "join that spills" : join.repeatedTo == nil ? "join" : "large join")
     }
 
     func check(_ online: OnlineStep) throws {

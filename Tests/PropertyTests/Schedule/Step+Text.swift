@@ -22,7 +22,7 @@ extension Step: CustomStringConvertible {
             .join(JoinStep(rows: [
             \(Step.lines(join.rows))    ], repeatedTo: \(Step.text(join.repeatedTo)), blockRows: \(Step.text(join.blockRows)), \
             pin: .\(join.pin), served: \(join.served), threads: \(join.threads), features: \(join.features.map(String.init) ?? "nil"), \
-            isWithinHorizon: \(join.isWithinHorizon)))
+            isWithinHorizon: \(join.isWithinHorizon), spills: \(join.spills)))
             """
         case .online(let online):
             """

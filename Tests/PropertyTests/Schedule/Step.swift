@@ -90,6 +90,8 @@ struct JoinStep {
     var features: UInt64?
     /// Rows before the horizon are moved to it, instead of being refused.
     var isWithinHorizon: Bool
+    /// A spine of several blocks, with next to no memory, goes through temporary files; else it is joined block by block.
+    var spills = true
 }
 
 struct OnlineStep {
