@@ -39,6 +39,7 @@ let package = Package(
         room("WhenceCatalog", ["WhenceCore", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto")]),
         room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
+        room("WhenceModels", ["WhenceCore"]),
         .executableTarget(
             name: "whence",
             dependencies: [
@@ -57,6 +58,7 @@ let package = Package(
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
+        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),
