@@ -7,6 +7,13 @@ static inline int cf_is_missing(double value, uint8_t missing) {
     return missing == CF_MISSING_ZERO && value <= cf_zero && value >= -cf_zero;
 }
 
+// A feature as the library compares it.
+static inline double cf_value(const cf_forest *forest, double value) {
+    if (forest->precision != CF_DOUBLE) value = (double)(float)value;
+    if (forest->zeroes_tiny && value <= cf_zero && value >= -cf_zero) value = 0;
+    return value;
+}
+
 // How many of `count` sorted thresholds are below `value` (or equal to it, where that counts).
 static inline uint32_t cf_rank(const double *table, uint32_t padded, uint32_t count, int counts_equal, double value) {
     const double *at = table;
@@ -81,11 +88,7 @@ static void cf_column_codes(
 
 static void cf_gather(const cf_forest *forest, const double *features, size_t stride, size_t rows, uint32_t feature, double *values) {
     const double *from = features + feature;
-    if (forest->precision == CF_DOUBLE) {
-        for (size_t row = 0; row < rows; row++) values[row] = from[row * stride];
-    } else {
-        for (size_t row = 0; row < rows; row++) values[row] = (double)(float)from[row * stride];
-    }
+    for (size_t row = 0; row < rows; row++) values[row] = cf_value(forest, from[row * stride]);
     for (size_t row = rows; row < CF_BLOCK; row++) values[row] = 0;
 }
 
@@ -122,8 +125,7 @@ void cf_codes(const cf_forest *forest, const double *features, size_t stride, si
 void cf_codes_one(const cf_forest *forest, const double *features, uint8_t *codes) {
     for (uint32_t index = 0; index < forest->table_count; index++) {
         const cf_table *table = forest->tables + index;
-        double value = features[table->feature];
-        if (forest->precision != CF_DOUBLE) value = (double)(float)value;
+        double value = cf_value(forest, features[table->feature]);
         uint32_t rank = cf_rank(
             forest->thresholds + table->first_threshold, table->padded, table->count, (int)table->counts_equal, isnan(value) ? 0 : value);
         for (uint32_t column = table->first_column; column < table->first_column + table->columns; column++) {
@@ -133,8 +135,7 @@ void cf_codes_one(const cf_forest *forest, const double *features, uint8_t *code
     }
     for (uint32_t index = 0; index < forest->predicate_count; index++) {
         const cf_predicate *predicate = forest->predicates + index;
-        double value = features[predicate->feature];
-        if (forest->precision != CF_DOUBLE) value = (double)(float)value;
+        double value = cf_value(forest, features[predicate->feature]);
         codes[predicate->column] = cf_predicate_code(forest, predicate, value);
     }
 }

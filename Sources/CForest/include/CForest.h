@@ -86,6 +86,8 @@ typedef struct {
     const uint32_t *words;
     uint32_t tree_count, table_count, predicate_count, column_count;
     uint32_t precision, outputs, leaf_width, features;
+    // Whether values of a magnitude of at most 1e-35 are taken for 0.
+    uint32_t zeroes_tiny;
 } cf_forest;
 
 // Which instructions the walks use. Portable code is always there; tests force it.

@@ -32,9 +32,7 @@ extension Forest {
                 }
             }
         }
-        if settings.averages || settings.scale != 1 || settings.baseIs == .last {
-            finish(rows: rows, iterations: iterations.count, &sums)
-        }
+        if settings.scale != 1 || settings.baseIs == .last { finish(rows: rows, &sums) }
     }
 
     /// `isSingle`: one row, walked.
@@ -101,12 +99,11 @@ extension Forest {
     }
 
     /// What is done to finished sums.
-    private func finish(rows: Int, iterations: Int, _ sums: inout MutableSpan<Double>) {
+    private func finish(rows: Int, _ sums: inout MutableSpan<Double>) {
         let isFloat = settings.precision == .float
         for row in 0..<rows {
             for output in 0..<settings.outputs {
                 let place = row * settings.outputs + output
-                if settings.averages, iterations > 0 { sums[place] /= Double(iterations) }
                 if settings.scale != 1 { sums[place] *= settings.scale }
                 if settings.baseIs == .last, !settings.base.isEmpty {
                     let base = settings.base[output]

@@ -91,6 +91,7 @@ import WhenceCore
             leaves_float: leafFloats.start, thresholds: thresholds.start, tables: tables.start, columns: columns.start,
             predicates: predicates.start, words: words.start, tree_count: UInt32(trees.count), table_count: UInt32(tables.count),
             predicate_count: UInt32(predicates.count), column_count: UInt32(columnCount), precision: UInt32(precision),
-            outputs: UInt32(settings.outputs), leaf_width: UInt32(leafWidth), features: UInt32(settings.featureCount))
+            outputs: UInt32(settings.outputs), leaf_width: UInt32(leafWidth), features: UInt32(settings.featureCount),
+            zeroes_tiny: settings.zeroesTiny ? 1 : 0)
     }
 }

@@ -14,7 +14,7 @@ struct ForestSettings: Sendable {
     enum Base: Sendable {
         /// Sums start from it.
         case first
-        /// It is added to the finished sum, after division and scale.
+        /// It is added to the finished sum, after the scale.
         case last
     }
 
@@ -31,8 +31,10 @@ struct ForestSettings: Sendable {
     var baseIs: Base = .first
     /// What finished sums are multiplied with (in double): CatBoost's scale.
     var scale = 1.0
-    /// Whether sums are divided by the number of iterations: random forests of LightGBM.
+    /// Whether sums are divided by the number of iterations before they are transformed (raw sums are not): LightGBM's random forests.
     var averages = false
+    /// Whether features of a magnitude of at most 1e-35 are taken for 0, as LightGBM does with every row.
+    var zeroesTiny = false
 
     init(featureCount: Int, outputs: Int, precision: Precision = .double) {
         self.featureCount = featureCount

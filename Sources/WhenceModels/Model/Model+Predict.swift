@@ -51,18 +51,21 @@ extension Model {
         let width = rawOutputCount
         guard outputCount < width else {
             try predictRaw(features, rows: rows, iterations: asked, into: &answers)
-            transform(&answers, rows: rows, width: width)
+            transform(&answers, rows: rows, width: width, iterations: try iterations(asked).count)
             return
         }
         try check(features.count, rows, answers.count, rows * outputCount)
         var raw = Array(repeating: 0.0, count: rows * width)
         var span = raw.mutableSpan
         try predictRaw(features, rows: rows, iterations: asked, into: &span)
-        transform(&span, rows: rows, width: width)
+        transform(&span, rows: rows, width: width, iterations: try iterations(asked).count)
         for row in 0..<rows { answers[row] = span[row * width] }
     }
 
-    private func transform(_ answers: inout MutableSpan<Double>, rows: Int, width: Int) {
+    private func transform(_ answers: inout MutableSpan<Double>, rows: Int, width: Int, iterations: Int) {
+        if case .forest(let forest) = body, forest.settings.averages, iterations > 0 {
+            for index in 0..<(rows * width) { answers[index] /= Double(iterations) }
+        }
         guard description.transform != .identity else { return }
         for row in 0..<rows {
             var one = answers._mutatingExtracting(row * width..<(row + 1) * width)

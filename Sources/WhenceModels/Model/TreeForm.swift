@@ -63,7 +63,7 @@ struct TreeForm {
     }
 
     /// A leaf that is a linear function of features: `constant + Σ coefficient * x`, in the order given. Where one of its features
-    /// is NaN, or infinite as a product, the leaf's plain value stands instead.
+    /// is NaN, the leaf's plain value stands instead.
     struct Linear: Sendable {
         var constant: Double
         var features: [Int32]

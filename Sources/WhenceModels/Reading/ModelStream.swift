@@ -167,6 +167,13 @@ import WhenceCore
         return unsafe block[position &+ index]
     }
 
+    /// How many of the bytes at hand come before the next line feed: all of them where there is none.
+    func firstLineFeed() -> Int {
+        let count = end - position
+        guard count > 0, let found = unsafe memchr(block + position, 0x0A, count) else { return count }
+        return unsafe found - UnsafeMutableRawPointer(block + position)
+    }
+
     /// The next `count` bytes, which must be at hand; borrowed until the stream is changed.
     @_lifetime(borrow self)
     func bytes(_ count: Int) -> RawSpan {
