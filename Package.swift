@@ -39,7 +39,8 @@ let package = Package(
         room("WhenceCatalog", ["WhenceCore", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto")]),
         room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
-        room("WhenceModels", ["WhenceCore"]),
+        .target(name: "CForest"),
+        room("WhenceModels", ["WhenceCore", "CForest"]),
         .executableTarget(
             name: "whence",
             dependencies: [

@@ -1,0 +1,22 @@
+extension LinearScorer {
+    /// The raw sums of `rows` rows, `outputs` each, terms in the order of the features.
+    func predictRaw(_ rows: Span<Double>, rows count: Int, into sums: inout MutableSpan<Double>) {
+        precondition(rows.count >= count * features && sums.count >= count * outputs)
+        for row in 0..<count {
+            for output in 0..<outputs {
+                var sum = bias[output]
+                for feature in 0..<features {
+                    let value = rows[row * features + feature]
+                    let weight = weights[feature * outputs + output]
+                    if isFloat {
+                        if !value.isNaN { sum = Double(Float(sum) + Float(value) * Float(weight)) }
+                    } else {
+                        sum += value * weight
+                    }
+                }
+                if !base.isEmpty { sum = isFloat ? Double(Float(sum) + Float(base[output])) : sum + base[output] }
+                sums[row * outputs + output] = sum
+            }
+        }
+    }
+}
