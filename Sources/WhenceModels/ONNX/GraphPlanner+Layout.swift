@@ -49,7 +49,7 @@ extension GraphPlanner {
         if opset < 5, let attribute = attribute("shape") {
             shape = attribute.ints.map { Int($0) }
         } else {
-            shape = try constantInput(1).numbers.map { Int($0) }
+            shape = try wholes(try constantInput(1))
         }
         let allowsZero = int("allowzero", 0) != 0
         guard shape.count <= 16, shape.filter({ $0 == -1 }).count <= 1, !allowsZero || !shape.contains(0) else {
@@ -79,7 +79,9 @@ extension GraphPlanner {
         var known = 1
         for dim in shape where dim != -1 {
             guard dim >= 0 else { return nil }
-            known = known.multipliedReportingOverflow(by: dim).partialValue
+            let (product, overflow) = known.multipliedReportingOverflow(by: dim)
+            guard !overflow else { return nil }
+            known = product
         }
         guard shape.contains(-1) else { return known == width ? shape : nil }
         guard known > 0, width % known == 0 else { return nil }
@@ -96,7 +98,7 @@ extension GraphPlanner {
     private mutating func axes() throws(WhenceError) -> [Int]? {
         if let attribute = attribute("axes") { return attribute.ints.map { Int($0) } }
         guard try optionalInput(1) != nil else { return nil }
-        return try constantInput(1).numbers.map { Int($0) }
+        return try wholes(try constantInput(1))
     }
 
     mutating func planSqueeze() throws(WhenceError) {
@@ -133,20 +135,34 @@ extension GraphPlanner {
         guard value.dims.count == 1, indices.dims.count <= 1 else {
             throw fault("it gathers from several dimensions, which is not supported")
         }
-        let list = try picks(indices.numbers, of: value.dims[axis])
+        let list = try picks(indices, of: value.dims[axis])
         let to = try output(value.type, indices.dims.isEmpty ? [] : [list.count])
         add(.pick(from: place, indices: list, width: value.width, to: to))
     }
 
     /// Indices into `count` elements, negative ones from the end.
-    func picks(_ numbers: [Double], of count: Int) throws(WhenceError) -> [Int32] {
-        try numbers.map { number throws(WhenceError) in
-            let index = number < 0 ? number + Double(count) : number
-            guard index >= 0, index < Double(count) else {
-                throw fault("the index \(Int(number)) is out of range of \(count) elements", code: .malformedInput)
+    func picks(_ tensor: ONNXFile.Tensor, of count: Int) throws(WhenceError) -> [Int32] {
+        var picks: [Int32] = []
+        for number in try wholes(tensor) {
+            let index = number < 0 ? number + count : number
+            guard index >= 0, index < count else {
+                throw fault("the index \(number) is out of range of \(count) elements", code: .malformedInput)
             }
-            return Int32(index)
+            picks.append(Int32(index))
         }
+        return picks
+    }
+
+    /// The numbers of a tensor of whole numbers.
+    func wholes(_ tensor: ONNXFile.Tensor) throws(WhenceError) -> [Int] {
+        var wholes: [Int] = []
+        for number in tensor.numbers {
+            guard let whole = Int(exactly: number) else {
+                throw fault("\(number) stands where a whole number should", code: .malformedInput)
+            }
+            wholes.append(whole)
+        }
+        return wholes
     }
 
     mutating func planSoftmax(isLog: Bool) throws(WhenceError) {

@@ -109,7 +109,7 @@ extension GraphPlanner {
         let indices = try input(1)
         guard !value.isConstant else { return try planLookUpByIndex(value, indices) }
         let (row, place) = try rowInput(0, allowsText: true)
-        let list = try picks(try constantInput(1).numbers, of: row.width)
+        let list = try picks(try constantInput(1), of: row.width)
         guard row.dims.count == 1 else { throw fault("its input has more dimensions than rows and features") }
         let to = try output(row.type, [list.count])
         add(.pick(from: place, indices: list, width: row.width, to: to))
