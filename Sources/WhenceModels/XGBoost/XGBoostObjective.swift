@@ -12,7 +12,7 @@ enum XGBoostObjective {
             "reg:expectileerror", "rank:pairwise", "rank:ndcg", "rank:map", "":
             (.identity, .identity)
         case "reg:logistic", "binary:logistic": (.sigmoid(scale: 1), .logit)
-        case "binary:logitraw": (.identity, .logit)
+        case "binary:logitraw": (.identity, .identity)
         case "binary:hinge": (.step, .identity)
         case "multi:softprob": (.softmax, .identity)
         case "multi:softmax": (.argmax, .identity)

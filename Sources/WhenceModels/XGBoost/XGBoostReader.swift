@@ -205,6 +205,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                 throw fault("there are \(weights.count) weights, for \(features) features, a bias and \(outputs) outputs")
             }
             let doubles = weights.map { Double($0) }
+            // XGBoost 3.2 adds the first base score to every output here, also where it has one for each (`gblinear.cc`).
+            base = Array(repeating: base[0], count: outputs)
             body = .linear(
                 LinearScorer(
                     features: features, outputs: outputs, weights: Array(doubles[..<(features * outputs)]),
