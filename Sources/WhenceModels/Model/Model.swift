@@ -23,6 +23,8 @@ public final class Model: Sendable {
         /// What the file calls its booster, as `gbtree`, `dart`, `rf`, `gblinear`; empty where it has no name for it.
         var booster = ""
         var features: [ModelFeature] = []
+        /// How texts become numbers, for a model that has features of the kind `text`.
+        var textCodes: TextCodes = .none
         /// Names of the transformed outputs, such as classes; or empty, and they are numbered.
         var outputNames: [String] = []
         var transform: OutputTransform = .identity
