@@ -55,6 +55,12 @@ enum CatBoostReader {
                 features[feature.place] = ModelFeature(
                     name: feature.name.isEmpty ? String(feature.place) : feature.name, kind: .text, isUsed: false)
             }
+            var names: Set<String> = []
+            for feature in features where !names.insert(feature.name).inserted {
+                throw WhenceError(
+                    .malformedInput, "two features are named '\(feature.name.prefix(80))'", place: "\(source), features_info",
+                    hint: "the file was changed; export it again")
+            }
         }
 
         private func twice(_ what: String) -> WhenceError {

@@ -39,6 +39,7 @@ extension Model {
         switch body {
         case .forest(let forest): forest.predictRaw(features, rows: rows, iterations: range, into: &answers)
         case .linear(let linear): linear.predictRaw(features, rows: rows, into: &answers)
+        case .terms(let linear): linear.predictRaw(features, rows: rows, into: &answers)
         case .graph(let graph): try graph.predict(features, rows: rows, into: &answers)
         }
     }
