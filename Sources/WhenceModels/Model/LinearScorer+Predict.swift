@@ -5,6 +5,7 @@ extension LinearScorer {
         for row in 0..<count {
             for output in 0..<outputs {
                 var sum = bias[output]
+                if isFloat, !base.isEmpty { sum = Double(Float(sum) + Float(base[output])) }
                 for feature in 0..<features {
                     let value = rows[row * features + feature]
                     let weight = weights[feature * outputs + output]
@@ -14,7 +15,7 @@ extension LinearScorer {
                         sum += value * weight
                     }
                 }
-                if !base.isEmpty { sum = isFloat ? Double(Float(sum) + Float(base[output])) : sum + base[output] }
+                if !isFloat, !base.isEmpty { sum += base[output] }
                 sums[row * outputs + output] = sum
             }
         }

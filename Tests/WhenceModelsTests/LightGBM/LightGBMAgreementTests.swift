@@ -1,0 +1,18 @@
+import Testing
+import WhenceCore
+
+@testable import WhenceModels
+
+@Suite("LightGBM agrees with itself") struct LightGBMAgreementTests {
+    static let names = Fixture.names("lightgbm", suffix: ".txt")
+
+    @Test("Raw sums to the bit, transformed within one unit in the last place, the same leaves", arguments: names)
+    func predictions(name: String) throws {
+        let agreement = try Agreement("lightgbm", name, suffix: ".txt")
+        try agreement.checkRaw()
+        try agreement.checkPredicted(isFloat: false)
+        try agreement.checkLeaves()
+    }
+
+    @Test("There are fixtures") func fixtures() { #expect(LightGBMAgreementTests.names.count >= 25) }
+}
