@@ -4,7 +4,7 @@ import WhenceCore
 enum ONNXReader {
     static func read(_ source: ModelSource, limits: ModelLimits) throws(WhenceError) -> Model {
         let file = try ONNXFileReader.read(ModelStream(source, bytesMax: limits.fileBytes), elementsMax: limits.nodes)
-        let graph = try GraphPlanner.plan(file, source: source.name, constantsMax: limits.memoryBytes / 8)
+        let graph = try GraphPlanner.plan(file, source: source.name, limits: limits)
         guard graph.featureCount <= limits.features, graph.outputCount <= limits.outputs else {
             throw WhenceError(
                 .limitExceeded, "the model has \(graph.featureCount) features and \(graph.outputCount) outputs", place: source.name,
