@@ -57,6 +57,23 @@ struct Agreement {
         #expect(found.map { Double($0) } == expected, "\(fixture.path) leaves")
     }
 
+    /// Contributions agree within `relative` of the greatest one of their row.
+    func checkContributions(relative: Double) throws {
+        guard let expected = table("contributions"), model.hasContributions else { return }
+        let found = try model.contributions(features, rows: rows)
+        #expect(found.count == expected.count, "\(fixture.path) contributions")
+        guard found.count == expected.count, rows > 0 else { return }
+        let width = found.count / rows
+        for row in 0..<rows {
+            let greatest = expected[(row * width)..<((row + 1) * width)].reduce(1e-30) { max($0, abs($1)) }
+            for index in (row * width)..<((row + 1) * width) where !(abs(found[index] - expected[index]) <= relative * greatest) {
+                Issue.record(
+                    "\(fixture.path) contribution \(index - row * width) of row \(row): \(found[index]) and not \(expected[index])")
+                return
+            }
+        }
+    }
+
     func expectBits(_ found: [Double], _ expected: [Double], _ what: String) {
         #expect(found.count == expected.count, "\(fixture.path) \(what)")
         for (index, pair) in zip(found, expected).enumerated() where !(pair.0.isNaN && pair.1.isNaN) && pair.0 != pair.1 {

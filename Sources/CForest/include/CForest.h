@@ -114,4 +114,28 @@ void cf_add(const cf_forest *forest, size_t from, size_t to, const uint8_t *code
 // The same for one row.
 void cf_add_one(const cf_forest *forest, size_t from, size_t to, const uint8_t *codes, double *sums);
 
+// One node of a tree as contributions go through it: depth-first, the root first.
+typedef struct {
+    // The cover of the node through that of its parent, times the same of each node above it that was reached by a split on the same
+    // feature.
+    double share;
+    // Its parent, and the nearest node above that was reached by a split on the same feature (0, the root, for none); by place.
+    uint32_t parent, same;
+    // The parent's rule and feature, and whether this is its right child.
+    uint32_t rule, feature;
+    uint32_t is_right;
+    // The leaf, from left to right in the tree, or UINT32_MAX.
+    uint32_t leaf;
+} cf_step;
+
+// Points and weights of a quadrature, in groups of this many.
+enum { CF_LANES = 8 };
+
+// Adds the Shapley values of one tree to `contributions`, one for each feature. `points` and `weights` are those of a Gauss-Legendre
+// quadrature over [0, 1], `groups * CF_LANES` of them, exact for polynomials of a degree of the number of different features on any path,
+// less one. `scratch` has room for `steps * (2 * CF_LANES + 1)` doubles, aligned to 64 bytes.
+void cf_contributions(
+    const cf_step *steps, uint32_t count, const double *leaves, const uint8_t *codes, const double *points, const double *weights,
+    uint32_t groups, double *scratch, double *contributions, int path);
+
 #endif

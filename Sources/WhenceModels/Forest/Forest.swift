@@ -1,4 +1,5 @@
 import CForest
+import Synchronization
 import WhenceCore
 
 /// A forest of trees, packed for speed: immutable, shared by threads without locks.
@@ -35,6 +36,7 @@ import WhenceCore
     let covers: PackedArray<Double>
     /// Linear leaves, by leaf; empty in a forest without.
     let linear: [TreeForm.Linear?]
+    let plan = Mutex<ContributionPlan?>(nil)
     let spare = SparePool<ForestScratch>(max: 64)
 
     init(_ builder: consuming TreeBuilder, iterationStarts: [Int], path: Int32? = nil) {

@@ -105,6 +105,30 @@ extension Model {
         return answers
     }
 
+    /// What each feature contributed to each raw output (Shapley values: of trees along the paths of the training rows, as the libraries'
+    /// `pred_contrib`), and behind them what is expected of any row; their sum is the raw output.
+    ///
+    /// - Returns: `rawOutputCount * (featureCount + 1)` numbers a row.
+    /// - Throws: `invalidArgument` for a model that has none (see `hasContributions`).
+    public func contributions(_ features: [Double], rows: Int, iterations asked: Range<Int>? = nil) throws(WhenceError) -> [Double] {
+        guard hasContributions else {
+            throw WhenceError(
+                .invalidArgument, "this model cannot tell what its features contribute",
+                hint: "contributions are there for linear models, and for trees with plain leaves whose file has the counts of rows")
+        }
+        try check(features.count, rows, 0, 0)
+        let range = try iterations(asked)
+        var answers = Array(repeating: 0.0, count: rows * rawOutputCount * (featureCount + 1))
+        var span = answers.mutableSpan
+        switch body {
+        case .forest(let forest): forest.contributions(features.span, rows: rows, iterations: range, into: &span)
+        case .linear(let linear): linear.contributions(features.span, rows: rows, into: &span)
+        case .terms(let linear): linear.contributions(features.span, rows: rows, into: &span)
+        case .graph: break
+        }
+        return answers
+    }
+
     /// How many splits of the model look at each feature.
     public var splitCounts: [Int] { if case .forest(let forest) = body { forest.splitCounts } else { [] } }
     /// What the splits on each feature won in training; empty where the file does not say.

@@ -104,7 +104,7 @@ public final class Model: Sendable {
     /// Whether `contributions` are there: only for forests whose file says how many rows came through each node, and for linear models.
     public var hasContributions: Bool {
         switch body {
-        case .forest(let forest): forest.hasCovers && forest.linear.isEmpty
+        case .forest(let forest): forest.hasCovers && forest.linear.isEmpty && forest.leafWidth == 1
         case .linear, .terms: true
         case .graph: false
         }

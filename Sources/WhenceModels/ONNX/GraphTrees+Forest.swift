@@ -4,11 +4,10 @@ import WhenceCore
 extension GraphTrees {
     /// A forest of these nodes, which were checked. Throws where it would be larger than the limits.
     static func forest(
-        _ nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, averages: Bool, isFloat: Bool, width: Int, limits: ModelLimits,
+        _ nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, isFloat: Bool, width: Int, limits: ModelLimits,
         source: String
     ) throws(WhenceError) -> Forest {
-        var settings = ForestSettings(featureCount: width, outputs: targets, precision: isFloat ? .float : .double)
-        settings.averages = averages
+        let settings = ForestSettings(featureCount: width, outputs: targets, precision: isFloat ? .float : .double)
         var builder = try TreeBuilder(settings, limits: limits, source: source)
         // Trees whose leaves all add to one target have one value a leaf; else leaves have a value for each target.
         let isSingle = roots.allSatisfy { singleTarget($0, nodes, weights) != nil }

@@ -108,7 +108,7 @@ final class GraphTrees: Sendable {
             packed =
                 aggregate == .sum || aggregate == .average
                 ? try GraphTrees.forest(
-                    nodes, roots: roots, weights: weights, targets: targets, averages: aggregate == .average, isFloat: isFloat, width: width,
+                    nodes, roots: roots, weights: weights, targets: targets, isFloat: isFloat, width: width,
                     limits: limits, source: "ensemble") : nil
         } catch {
             throw Fault(node: 0, message: error.message)
@@ -151,6 +151,9 @@ final class GraphTrees: Sendable {
             let from = unsafe Span(_unsafeStart: features, count: rows * width)
             var sums = unsafe MutableSpan(_unsafeStart: answers, count: rows * targets)
             forest.predictRaw(from, rows: rows, iterations: 0..<treeCount, into: &sums)
+            if aggregate == .average {
+                for index in 0..<(rows * targets) { sums[index] = isFloat ? Double(Float(sums[index]) / Float(treeCount)) : sums[index] / Double(treeCount) }
+            }
             return
         }
         let start: Double

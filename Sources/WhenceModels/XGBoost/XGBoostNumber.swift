@@ -7,7 +7,8 @@ enum XGBoostNumber {
         let text = try reader.string(bytesMax: 64)
         guard let value = Int(text), range.contains(value) else {
             throw reader.fault(
-                "'\(text.prefix(40))' is not a number that can stand here", hint: "the numbers are \(range.lowerBound) to \(range.upperBound)")
+                "'\(text.prefix(40))' is not a number that can stand here",
+                hint: "the numbers are \(range.lowerBound) to \(range.upperBound)")
         }
         return value
     }

@@ -175,7 +175,9 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
 
     // MARK: The model
 
-    private func fault(_ message: String, _ code: WhenceError.Code = .malformedInput, hint: String = "the file is damaged; save the model again")
+    private func fault(
+        _ message: String, _ code: WhenceError.Code = .malformedInput, hint: String = "the file is damaged; save the model again"
+    )
         -> WhenceError
     {
         WhenceError(code, message, place: source, hint: hint)
@@ -184,7 +186,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private mutating func model() throws(WhenceError) -> Model {
         guard let (transform, link) = XGBoostObjective.of(objective) else {
             throw fault(
-                "the objective '\(objective.prefix(80))' is not known", .unknownFormat, hint: "docs/models.md lists the objectives that are")
+                "the objective '\(objective.prefix(80))' is not known", .unknownFormat, hint: "docs/models.md lists the objectives that are"
+            )
         }
         guard let features = featureCount else { throw fault("'learner_model_param' has no 'num_feature'") }
         let outputs = max(1, classes, targets)
@@ -258,7 +261,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         }
         var unique: Set<String> = []
         for name in names where !unique.insert(name).inserted {
-            throw fault("two features are named '\(name.prefix(80))'", hint: "columns are found by their names: train with names that differ")
+            throw fault(
+                "two features are named '\(name.prefix(80))'", hint: "columns are found by their names: train with names that differ")
         }
         var used = Array(repeating: true, count: count)
         if case .forest(let forest) = body { used = forest.splitCounts.map { $0 > 0 } }

@@ -7,7 +7,7 @@ import WhenceCore
     static let json = Fixture.names("xgboost", suffix: ".json")
     static let ubjson = Fixture.names("xgboost", suffix: ".ubj")
 
-    @Test("JSON: raw sums to the bit, transformed within one unit in the last place, the same leaves", arguments: json)
+    @Test("JSON: raw sums to the bit, transformed within one unit in the last place, the same leaves and contributions", arguments: json)
     func documents(name: String) throws { try check(name, ".json") }
 
     @Test("UBJSON: the same", arguments: ubjson)
@@ -18,6 +18,7 @@ import WhenceCore
         try agreement.checkRaw()
         try agreement.checkPredicted(isFloat: true)
         try agreement.checkLeaves()
+        try agreement.checkContributions(relative: 2e-5)
     }
 
     @Test("There are fixtures") func fixtures() {
