@@ -44,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "whence",
             dependencies: [
-                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular",
+                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceModels", "WhenceTabular",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),

@@ -29,15 +29,19 @@ struct CatBoostFile {
         var splits: [Split] = []
         /// Leaf after leaf, each with a value for every dimension.
         var values: [Double] = []
+        /// Training rows (or their weights) of each leaf, or empty.
+        var weights: [Double] = []
     }
 
     /// A node of a tree that is not symmetric; leaves have no split.
     struct Node {
         var split: Split?
-        /// Where to go when the answer is no, and when it is yes.
+        /// Where to go when the answer is no, and when it is yes; both stand behind this node.
         var no = -1
         var yes = -1
         var values: [Double] = []
+        /// Training rows of a leaf, where the file says so.
+        var weight: Double?
     }
 
     var floats: [FloatFeature] = []

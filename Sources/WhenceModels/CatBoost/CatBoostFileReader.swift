@@ -266,6 +266,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                     tree.splits.append(try readSplit())
                 }
             case "leaf_values": try reader.doubles(into: &tree.values, max: nodesMax)
+            case "leaf_weights": try reader.doubles(into: &tree.weights, max: nodesMax)
             default: try reader.skip()
             }
         }
@@ -273,6 +274,9 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         guard !tree.values.isEmpty, tree.values.count % (1 << tree.splits.count) == 0 else {
             throw reader.fault(
                 "a tree of \(tree.splits.count) splits has \(tree.values.count) leaf values", hint: "the file is damaged; export it again")
+        }
+        guard tree.weights.isEmpty || tree.weights.count == 1 << tree.splits.count else {
+            throw reader.fault("a tree of \(tree.splits.count) splits has \(tree.weights.count) leaf weights")
         }
         file.symmetric.append(tree)
     }
@@ -307,6 +311,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                 } else {
                     try reader.doubles(into: &nodes[node].values, max: featuresMax)
                 }
+            case "weight": nodes[node].weight = try reader.double()
             default: try reader.skip()
             }
         }

@@ -39,6 +39,7 @@ extension Model {
         switch body {
         case .forest(let forest): forest.predictRaw(features, rows: rows, iterations: range, into: &answers)
         case .linear(let linear): linear.predictRaw(features, rows: rows, into: &answers)
+        case .terms(let linear): linear.predictRaw(features, rows: rows, into: &answers)
         case .graph(let graph): try graph.predict(features, rows: rows, into: &answers)
         }
     }
@@ -122,6 +123,7 @@ extension Model {
         switch body {
         case .forest(let forest): forest.contributions(features.span, rows: rows, iterations: range, into: &span)
         case .linear(let linear): linear.contributions(features.span, rows: rows, into: &span)
+        case .terms(let linear): linear.contributions(features.span, rows: rows, into: &span)
         case .graph: break
         }
         return answers

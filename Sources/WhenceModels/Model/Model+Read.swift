@@ -10,8 +10,9 @@ extension Model {
         case .lightGBMText: try LightGBMReader.read(source, limits: limits)
         case .xgboostJSON: try XGBoostReader.readJSON(source, limits: limits)
         case .xgboostUBJSON: try XGBoostReader.readUBJSON(source, limits: limits)
-        case let format:
-            throw WhenceError(.unknownFormat, "files of the format \(format.name) are not read yet", place: source.name)
+        case .catBoostJSON: try CatBoostReader.read(source, limits: limits)
+        case .onnx: try ONNXReader.read(source, limits: limits)
+        case .linearJSON: try LinearReader.read(source, limits: limits)
         }
     }
 }

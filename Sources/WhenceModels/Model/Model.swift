@@ -7,8 +7,10 @@ public final class Model: Sendable {
     /// What predicts.
     enum Body: Sendable {
         case forest(Forest)
-        /// XGBoost's `gblinear`, and linear models in JSON.
+        /// XGBoost's `gblinear`.
         case linear(LinearScorer)
+        /// A linear model in JSON.
+        case terms(LinearModel)
         /// A graph of ONNX; its raw and its transformed outputs are the same.
         case graph(ONNXGraph)
     }
@@ -23,8 +25,12 @@ public final class Model: Sendable {
         /// What the file calls its booster, as `gbtree`, `dart`, `rf`, `gblinear`; empty where it has no name for it.
         var booster = ""
         var features: [ModelFeature] = []
+        /// How texts become numbers, for a model that has features of the kind `text`.
+        var textCodes: TextCodes = .none
         /// Names of the transformed outputs, such as classes; or empty, and they are numbered.
         var outputNames: [String] = []
+        /// For each output that is a text: the texts that its numbers stand for; else empty.
+        var outputTexts: [[String]] = []
         var transform: OutputTransform = .identity
         /// Whether outputs are transformed in float.
         var transformsInFloat = false
@@ -55,6 +61,7 @@ public final class Model: Sendable {
         switch body {
         case .forest(let forest): forest.settings.outputs
         case .linear(let linear): linear.outputs
+        case .terms(let linear): linear.outputs
         case .graph(let graph): graph.outputCount
         }
     }
@@ -79,7 +86,7 @@ public final class Model: Sendable {
     public var treeCount: Int {
         switch body {
         case .forest(let forest): forest.treeCount
-        case .linear: 0
+        case .linear, .terms: 0
         case .graph(let graph): graph.trees.reduce(0) { $0 + $1.treeCount }
         }
     }
@@ -89,6 +96,7 @@ public final class Model: Sendable {
         switch body {
         case .forest(let forest): forest.memoryBytes
         case .linear(let linear): linear.memoryBytes
+        case .terms(let linear): linear.memoryBytes
         case .graph(let graph): graph.memoryBytes
         }
     }
@@ -97,7 +105,7 @@ public final class Model: Sendable {
     public var hasContributions: Bool {
         switch body {
         case .forest(let forest): forest.hasCovers && forest.linear.isEmpty && forest.leafWidth == 1
-        case .linear: true
+        case .linear, .terms: true
         case .graph: false
         }
     }

@@ -202,7 +202,7 @@ extension GraphPlanner {
         do throws(GraphTrees.Fault) {
             return try GraphTrees(
                 nodes: parts.nodes, roots: parts.roots, weights: parts.weights, targets: parts.targets, aggregate: parts.aggregate,
-                isFloat: value.type != .double, width: width, sharesLeaves: parts.sharesLeaves)
+                isFloat: value.type != .double, width: width, limits: limits, sharesLeaves: parts.sharesLeaves)
         } catch {
             throw fault("\(place(error.node)): \(error.message)", hint: "the file is damaged; export it again", code: .malformedInput)
         }

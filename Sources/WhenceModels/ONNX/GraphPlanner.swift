@@ -33,7 +33,8 @@ struct GraphPlanner {
     /// Numbers that one row may take in the workspace.
     static let numbersPerRowMax = 1 << 22
     /// Numbers of constants.
-    let constantsMax: Int
+    let limits: ModelLimits
+    private var constantsMax: Int { limits.memoryBytes / 8 }
 
     let file: ONNXFile
     let source: String
@@ -51,10 +52,10 @@ struct GraphPlanner {
     private(set) var node = ONNXFile.Node()
     private(set) var readAttributes: Set<String> = []
 
-    init(_ file: ONNXFile, source: String, constantsMax: Int) {
+    init(_ file: ONNXFile, source: String, limits: ModelLimits) {
         self.file = file
         self.source = source
-        self.constantsMax = constantsMax
+        self.limits = limits
     }
 
     // MARK: Errors
@@ -204,8 +205,8 @@ struct GraphPlanner {
     // MARK: The plan
 
     /// Plans the whole graph.
-    static func plan(_ file: ONNXFile, source: String, constantsMax: Int) throws(WhenceError) -> ONNXGraph {
-        var planner = GraphPlanner(file, source: source, constantsMax: constantsMax)
+    static func plan(_ file: ONNXFile, source: String, limits: ModelLimits) throws(WhenceError) -> ONNXGraph {
+        var planner = GraphPlanner(file, source: source, limits: limits)
         try planner.checkOperatorSets()
         for tensor in file.constants { try planner.define(tensor, as: tensor.name) }
         let ports = try planner.planInputs()

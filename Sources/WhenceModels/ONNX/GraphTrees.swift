@@ -43,24 +43,25 @@ final class GraphTrees: Sendable {
     /// The greatest number of steps to a leaf.
     let depth: Int
     let leafCount: Int
-    /// The greatest feature that a rule looks at.
-    let featureMax: Int
+    let treeCount: Int
+    let nodeCount: Int
+    /// The targets that any leaf adds to, in order.
+    let usedTargets: [Int]
+    let weightsAreAllPositive: Bool
+    /// Leaves that are added up are packed, and the nodes above are empty then.
+    private let forest: Forest?
 
     /// Checks the nodes. `sharesLeaves`: a leaf may be the child of several nodes.
     init(
         nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, aggregate: Aggregate, isFloat: Bool, width: Int,
-        sharesLeaves: Bool = false
+        limits: ModelLimits, sharesLeaves: Bool = false
     ) throws(Fault) {
-        self.nodes = nodes
-        self.roots = roots
-        self.weights = weights
         self.targets = targets
         self.aggregate = aggregate
         self.isFloat = isFloat
         var isSeen = Array(repeating: false, count: nodes.count)
         var deepest = 0
         var leaves = 0
-        var features = -1
         var stack: [(node: Int32, depth: Int)] = []
         for root in roots {
             stack.append((root, 0))
@@ -88,7 +89,6 @@ final class GraphTrees: Sendable {
                 guard node.feature >= 0, Int(node.feature) < width else {
                     throw Fault(node: Int(index), message: "it looks at feature \(node.feature), and there are \(width)")
                 }
-                features = Swift.max(features, Int(node.feature))
                 stack.append((node.no, depth + 1))
                 stack.append((node.yes, depth + 1))
             }
@@ -99,16 +99,29 @@ final class GraphTrees: Sendable {
         }
         depth = deepest
         leafCount = leaves
-        featureMax = features
+        treeCount = roots.count
+        nodeCount = nodes.count
+        usedTargets = Set(weights.map { Int($0.target) }).sorted()
+        weightsAreAllPositive = weights.allSatisfy { !($0.value < 0) }
+        let packed: Forest?
+        do throws(WhenceError) {
+            packed =
+                aggregate == .sum || aggregate == .average
+                ? try GraphTrees.forest(
+                    nodes, roots: roots, weights: weights, targets: targets, isFloat: isFloat, width: width,
+                    limits: limits, source: "ensemble") : nil
+        } catch {
+            throw Fault(node: 0, message: error.message)
+        }
+        forest = packed
+        self.nodes = packed == nil ? nodes : []
+        self.roots = packed == nil ? roots : []
+        self.weights = packed == nil ? weights : []
     }
 
-    /// The targets that any leaf adds to, in order.
-    var usedTargets: [Int] { Set(weights.map { Int($0.target) }).sorted() }
-    var weightsAreAllPositive: Bool { weights.allSatisfy { !($0.value < 0) } }
-    var treeCount: Int { roots.count }
-    var nodeCount: Int { nodes.count }
     var memoryBytes: Int {
-        nodes.count * MemoryLayout<Node>.stride + weights.count * MemoryLayout<Weight>.stride + roots.count * 4
+        if let forest { return forest.memoryBytes }
+        return nodes.count * MemoryLayout<Node>.stride + weights.count * MemoryLayout<Weight>.stride + roots.count * 4
     }
 
     /// The leaf of tree `tree` where a row ends, as an index of a node.
@@ -134,6 +147,15 @@ final class GraphTrees: Sendable {
 
     /// The sums of `rows` rows of `width` features into `answers`, `targets` a row.
     func run(_ features: UnsafeMutablePointer<Double>, width: Int, rows: Int, into answers: UnsafeMutablePointer<Double>) {
+        if let forest {
+            let from = unsafe Span(_unsafeStart: features, count: rows * width)
+            var sums = unsafe MutableSpan(_unsafeStart: answers, count: rows * targets)
+            forest.predictRaw(from, rows: rows, iterations: 0..<treeCount, into: &sums)
+            if aggregate == .average {
+                for index in 0..<(rows * targets) { sums[index] = isFloat ? Double(Float(sums[index]) / Float(treeCount)) : sums[index] / Double(treeCount) }
+            }
+            return
+        }
         let start: Double
         switch aggregate {
         case .sum, .average: start = 0

@@ -34,7 +34,7 @@ final class ONNXGraph: Sendable {
     let opsets: [String: Int]
     /// How many nodes there are of each operator.
     let operators: [String: Int]
-    private let codes: [String: Int]
+    let codes: [String: Int]
     private let steps: [GraphStep]
     private let constants: GraphConstants
     private let numbersPerRow: Int

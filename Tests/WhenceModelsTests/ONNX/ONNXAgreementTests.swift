@@ -7,7 +7,7 @@ import WhenceCore
 @Suite("ONNX agrees with onnxruntime") struct ONNXAgreementTests {
     static func graph(_ source: ModelSource) throws(WhenceError) -> ONNXGraph {
         let file = try ONNXFileReader.read(ModelStream(source, bytesMax: 1 << 28), elementsMax: 1 << 24)
-        return try GraphPlanner.plan(file, source: source.name, constantsMax: 1 << 24)
+        return try GraphPlanner.plan(file, source: source.name, limits: ModelLimits())
     }
 
     static func features(_ rows: [[Fixture.Cell]], _ graph: ONNXGraph) -> [Double] {
