@@ -54,7 +54,8 @@ struct ModelTests {
         let model = ModelTests.path("lightgbm/binary.txt")
         try workspace.file("six.csv", "a,b,c,d,e,f\n0.75,0.27,-0.8,1.65,1.0,-0.3\n")
         let leaves = try workspace.whence(
-            "model", "score", "--file", model, "--input", "six.csv", "--by-position", "--leaf", "--iterations", "3", "--out", "-", "--format", "ndjson")
+            "model", "score", "--file", model, "--input", "six.csv", "--by-position", "--leaf", "--iterations", "3", "--out", "-",
+            "--format", "ndjson")
         #expect(leaves.code == 0 && (leaves.lines.first?["leaves"] as? [Int])?.count == 3, "\(leaves.out)\(leaves.err)")
         let none = try workspace.whence("model", "score", "--file", "m.json", "--input", "rows.csv", "--leaf", "--out", "-")
         #expect(none.code == 2 && none.err.contains("no leaves"))
@@ -69,10 +70,14 @@ struct ModelTests {
         let missing = try workspace.whence("model", "score", "--file", "m.json", "--input", "few.csv", "--out", "out.csv", "--json")
         #expect(missing.code == 1 && !workspace.exists("out.csv"))
         let error = missing.error
-        #expect((error["message"] as? String)?.contains("2 features of the model have no column: dep_delay, carrier") == true, "\(missing.err)")
+        #expect(
+            (error["message"] as? String)?.contains("2 features of the model have no column: dep_delay, carrier") == true, "\(missing.err)")
         #expect((error["place"] as? String) == "few.csv" && (error["hint"] as? String)?.contains("--allow-missing") == true)
-        let allowed = try workspace.whence("model", "score", "--file", "m.json", "--input", "few.csv", "--allow-missing", "--out", "out.csv")
-        #expect(allowed.code == 0 && allowed.err.contains("count as missing: dep_delay, carrier") && allowed.err.contains("no use for these columns: tail"))
+        let allowed = try workspace.whence(
+            "model", "score", "--file", "m.json", "--input", "few.csv", "--allow-missing", "--out", "out.csv")
+        #expect(
+            allowed.code == 0 && allowed.err.contains("count as missing: dep_delay, carrier")
+                && allowed.err.contains("no use for these columns: tail"))
         #expect(try workspace.text("out.csv") == "late\n0.6224593312018546\n")
         let keep = try workspace.whence("model", "score", "--file", "m.json", "--input", "rows.csv", "--keep", "nobody", "--out", "-")
         #expect(keep.code == 1 && keep.err.contains("no column 'nobody'"))
@@ -86,16 +91,22 @@ struct ModelTests {
         #expect(answer.code == 1 && answer.err.contains("bad.csv:3, column dep_delay") && !workspace.exists("out.csv"), "\(answer.err)")
     }
 
-    @Test("what is no model says what it is", arguments: [("\u{80}\u{4}\u{95}", "pickle", "skl2onnx"), ("PK\u{3}\u{4}", "zip", "torch.onnx.export")])
+    @Test(
+        "what is no model says what it is",
+        arguments: [("\u{80}\u{4}\u{95}", "pickle", "skl2onnx"), ("PK\u{3}\u{4}", "zip", "torch.onnx.export")])
     func strangers(text: String, what: String, hint: String) throws {
         let workspace = try Workspace()
         try Data(text.unicodeScalars.map { UInt8($0.value) }).write(to: workspace.directory.appending(path: "model.txt"))
         let answer = try workspace.whence("model", "inspect", "model.txt", "--json")
         #expect(answer.code == 1)
-        #expect((answer.error["message"] as? String)?.contains(what) == true && (answer.error["hint"] as? String)?.contains(hint) == true, "\(answer.err)")
+        #expect(
+            (answer.error["message"] as? String)?.contains(what) == true && (answer.error["hint"] as? String)?.contains(hint) == true,
+            "\(answer.err)")
     }
 
-    @Test("a model is described, for people and for programs", arguments: ["lightgbm/binary.txt", "catboost/symmetric_words.json", "onnx/columns_ignore.onnx", "xgboost/softprob.json"])
+    @Test(
+        "a model is described, for people and for programs",
+        arguments: ["lightgbm/binary.txt", "catboost/symmetric_words.json", "onnx/columns_ignore.onnx", "xgboost/softprob.json"])
     func inspect(name: String) throws {
         let workspace = try Workspace()
         let text = try workspace.whence("model", "inspect", ModelTests.path(name))
@@ -111,12 +122,14 @@ struct ModelTests {
         let page = ModelTests.models.appending(path: "../../../docs/models.md").standardizedFileURL
         let workspace = try Workspace()
         for (link, target) in [
-            ("lightgbm.txt", "lightgbm/named.txt"), ("xgboost.json", "xgboost/softprob.json"), ("catboost.json", "catboost/symmetric_words.json"),
+            ("lightgbm.txt", "lightgbm/named.txt"), ("xgboost.json", "xgboost/softprob.json"),
+            ("catboost.json", "catboost/symmetric_words.json"),
             ("pipeline.onnx", "onnx/columns_ignore.onnx"),
         ] {
             try FileManager.default.copyItem(atPath: ModelTests.path(target), toPath: workspace.path(link))
         }
-        var lines = try String(contentsOf: page, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)[...]
+        var lines = try String(contentsOf: page, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)[
+            ...]
         var commands = 0
         while let line = lines.popFirst() {
             guard line.hasPrefix("```console") || line.hasPrefix("```file ") else { continue }
@@ -132,7 +145,7 @@ struct ModelTests {
                 let parts = example.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
                 let answer = try workspace.run(parts[0].split(separator: " ").map(String.init))
                 let due = parts.count > 1 ? String(parts[1]) : ""
-                #expect(ModelTests.timeless(answer.err + answer.out) == ModelTests.timeless(due), "whence \(parts[0])")
+                #expect(ModelTests.timeless(answer.out + answer.err) == ModelTests.timeless(due), "whence \(parts[0])")
             }
         }
         #expect(commands >= 8)
@@ -140,7 +153,9 @@ struct ModelTests {
 
     /// The text without what differs from run to run.
     static func timeless(_ text: String) -> String {
-        text.replacing(#/[0-9.]+ s\b/#, with: "N s").replacing(#/\([0-9.]+( [kM])? rows\/s\)/#, with: "(N rows/s)").replacing(#/memory +.*/#, with: "memory")
-            .split(separator: "\n", omittingEmptySubsequences: true).map { line in line.replacing(#/ +$/#, with: "") }.joined(separator: "\n")
+        text.replacing(#/[0-9.]+ s\b/#, with: "N s").replacing(#/\([0-9.]+( [kM])? rows\/s\)/#, with: "(N rows/s)").replacing(
+            #/memory +.*/#, with: "memory"
+        )
+        .split(separator: "\n", omittingEmptySubsequences: true).map { line in line.replacing(#/ +$/#, with: "") }.joined(separator: "\n")
     }
 }
