@@ -59,7 +59,7 @@ let package = Package(
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
-        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore"]),
+        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),

@@ -13,7 +13,12 @@ extension Forest {
     }
 
     /// The raw sums of `rows` rows, `settings.outputs` each. Allocates nothing once as many threads have predicted before as do now.
-    func predictRaw(_ features: Span<Double>, rows: Int, iterations: Range<Int>, into sums: inout MutableSpan<Double>) {
+    ///
+    /// `path`: which instructions to use, for tests; the answers are the same to the bit.
+    func predictRaw(
+        _ features: Span<Double>, rows: Int, iterations: Range<Int>, into sums: inout MutableSpan<Double>, path: Int32? = nil
+    ) {
+        let path = path ?? self.path
         precondition(features.count >= rows * settings.featureCount && sums.count >= rows * settings.outputs)
         let scratch = spare.take() ?? ForestScratch(self)
         defer { spare.giveBack(scratch) }
@@ -27,7 +32,7 @@ extension Forest {
                     let isSingle = rows - start <= Forest.singleRowsMax
                     let count = isSingle ? 1 : min(Int(CF_BLOCK), rows - start)
                     unsafe predictBlock(
-                        features + start * settings.featureCount, count, range, isSingle: isSingle, scratch, into: sums + start * outputs)
+                        features + start * settings.featureCount, count, range, isSingle: isSingle, scratch, path, into: sums + start * outputs)
                     start += count
                 }
             }
@@ -37,7 +42,7 @@ extension Forest {
 
     /// `isSingle`: one row, walked.
     private func predictBlock(
-        _ features: UnsafePointer<Double>, _ rows: Int, _ range: Range<Int>, isSingle: Bool, _ scratch: ForestScratch,
+        _ features: UnsafePointer<Double>, _ rows: Int, _ range: Range<Int>, isSingle: Bool, _ scratch: ForestScratch, _ path: Int32,
         into sums: UnsafeMutablePointer<Double>
     ) {
         let outputs = settings.outputs

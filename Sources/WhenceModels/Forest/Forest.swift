@@ -17,7 +17,7 @@ import WhenceCore
     let gains: [Double]
     let columnCount: Int
     let depth: Int
-    /// Which instructions are used; tests choose.
+    /// The best instructions that this processor has.
     let path: Int32
 
     let nodes: PackedArray<cf_node>
@@ -39,7 +39,7 @@ import WhenceCore
     let plan = Mutex<ContributionPlan?>(nil)
     let spare = SparePool<ForestScratch>(max: 64)
 
-    init(_ builder: consuming TreeBuilder, iterationStarts: [Int], path: Int32? = nil) {
+    init(_ builder: consuming TreeBuilder, iterationStarts: [Int]) {
         settings = builder.settings
         leafWidth = builder.leafWidth
         self.iterationStarts = iterationStarts
@@ -47,7 +47,7 @@ import WhenceCore
         gains = builder.hasGains ? builder.gains : []
         columnCount = builder.columns.columnCount
         depth = builder.trees.reduce(0) { max($0, Int($1.depth)) }
-        self.path = path ?? cf_best_path()
+        path = cf_best_path()
         nodes = PackedArray(builder.nodes)
         nodeLeaves = PackedArray(builder.nodeLeaves)
         splits = PackedArray(builder.splits)
