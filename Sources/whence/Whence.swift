@@ -16,5 +16,7 @@ struct Whence: ParsableCommand {
             Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 done but some input rows were rejected.
             """,
         version: "whence 0.1.0",
-        subcommands: [Plan.self, Apply.self, CatalogVerb.self, Ingest.self, Get.self, HistoryVerb.self, Join.self, ModelVerb.self, Admin.self])
+        subcommands: [
+            Plan.self, Apply.self, CatalogVerb.self, Ingest.self, Get.self, HistoryVerb.self, Join.self, ModelVerb.self, Admin.self,
+        ])
 }

@@ -73,7 +73,7 @@ final class Workspace {
         return process
     }
 
-    private func run(_ arguments: [String], input: String) throws -> Answer {
+    func run(_ arguments: [String], input: String = "") throws -> Answer {
         runs += 1
         let names = ["in", "out", "err"].map { directory.appending(path: ".\(runs).\($0)") }
         try Data(input.utf8).write(to: names[0])

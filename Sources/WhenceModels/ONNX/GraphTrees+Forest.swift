@@ -90,6 +90,7 @@ extension GraphTrees {
             case .notEqual, .leaf: (.equal, true)
             }
         return TreeForm.Split(
-            feature: node.feature, left: 0, right: 0, threshold: node.threshold, rule: rule, missing: .nan, defaultLeft: nanIsYes != isTurned)
+            feature: node.feature, left: 0, right: 0, threshold: node.threshold, rule: rule, missing: .nan,
+            defaultLeft: nanIsYes != isTurned)
     }
 }

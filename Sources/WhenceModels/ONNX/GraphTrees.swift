@@ -152,7 +152,9 @@ final class GraphTrees: Sendable {
             var sums = unsafe MutableSpan(_unsafeStart: answers, count: rows * targets)
             forest.predictRaw(from, rows: rows, iterations: 0..<treeCount, into: &sums)
             if aggregate == .average {
-                for index in 0..<(rows * targets) { sums[index] = isFloat ? Double(Float(sums[index]) / Float(treeCount)) : sums[index] / Double(treeCount) }
+                for index in 0..<(rows * targets) {
+                    sums[index] = isFloat ? Double(Float(sums[index]) / Float(treeCount)) : sums[index] / Double(treeCount)
+                }
             }
             return
         }

@@ -12,7 +12,7 @@ enum ONNXReader {
         }
         var description = Model.Description(format: .onnx)
         description.library = graph.producer.isEmpty ? "ONNX" : "ONNX from \(graph.producer)"
-        description.objective = file.graphName
+        if !file.graphName.isEmpty { description.notes.append((key: "graph", text: file.graphName)) }
         description.features = graph.inputs.flatMap { input in
             (0..<input.width).map { index in
                 ModelFeature(

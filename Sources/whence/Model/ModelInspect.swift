@@ -97,7 +97,8 @@ struct ModelInspect: ParsableCommand {
             return JSON.object(members)
         }
         return .object([
-            ("file", .string(file)), ("file_bytes", .int(bytes)), ("format", .string(model.format.rawValue)), ("library", .string(model.library)),
+            ("file", .string(file)), ("file_bytes", .int(bytes)), ("format", .string(model.format.rawValue)),
+            ("library", .string(model.library)),
             ("booster", .string(model.booster)), ("objective", .string(model.objective)), ("transform", .string(model.transformName)),
             ("trees", .int(model.treeCount)), ("depth", .int(model.depth)), ("nodes", .int(model.nodeCount)),
             ("iterations", .int(model.iterationCount)), ("best_iterations", model.bestIterations.map { .int($0) } ?? .null),

@@ -69,7 +69,9 @@ struct ModelScore: ParsableCommand {
             throw UsageError("--contrib", "this model has no contributions", hint: "'whence model inspect' says what a model can do")
         }
         if leaf, model.treeCount == 0 || model.format == .onnx { throw UsageError("--leaf", "this model has no leaves that can be told") }
-        if byPosition, inputFormat == .ndjson { throw UsageError("--by-position", "the columns of NDJSON have no order", hint: "use CSV or Arrow") }
+        if byPosition, inputFormat == .ndjson {
+            throw UsageError("--by-position", "the columns of NDJSON have no order", hint: "use CSV or Arrow")
+        }
         let source = try source(model, choices, inputFormat)
         let score = Score(model, choices, place: input == "-" ? "standard input" : input)
         let bar = ProgressBar("score")
@@ -79,7 +81,9 @@ struct ModelScore: ParsableCommand {
                 bar.clear()
                 Console.warn(warning, asJSON: json)
             }
-            if writer == nil { writer = try format.writer(out, columns: zip(answer.names, answer.columns).map { TableColumn($0, $1.type) }) }
+            if writer == nil {
+                writer = try format.writer(out, columns: zip(answer.names, answer.columns).map { TableColumn($0, $1.type) })
+            }
             try writer?.write(answer)
             bar.update(done: source.bytesRead, of: source.totalBytes, count: score.rows)
         }
@@ -93,7 +97,8 @@ struct ModelScore: ParsableCommand {
         let type = Score.columnType(model, choices)
         switch format {
         case .csv:
-            return TextScoreSource(try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), type: type)
+            return TextScoreSource(
+                try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), type: type)
         case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), type: type)
         case .arrow: return try ArrowScoreSource(input) { type(model.featureCount, $0) != nil }
         }
@@ -102,7 +107,8 @@ struct ModelScore: ParsableCommand {
     private func range() throws -> Range<Int>? {
         guard let iterations else { return nil }
         let parts = iterations.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count <= 2, let first = parts.first ?? nil, let last = parts.last ?? nil, first >= 0, parts.count == 1 || first <= last else {
+        guard parts.count <= 2, let first = parts.first ?? nil, let last = parts.last ?? nil, first >= 0, parts.count == 1 || first <= last
+        else {
             throw UsageError("--iterations", "'\(iterations)' is neither N nor FROM:TO", hint: "write 100 for the first hundred, or 50:100")
         }
         return parts.count == 1 ? 0..<last : first..<last
@@ -119,7 +125,8 @@ struct ModelScore: ParsableCommand {
                     ("rows_per_second", .int(Int(rate))),
                 ]).text
         } else {
-            text = "\(out == "-" ? "standard output" : out): \(rows.counted("row")) scored in \(seconds.fixed(2)) s (\(rate.compact) rows/s)"
+            text =
+                "\(out == "-" ? "standard output" : out): \(rows.counted("row")) scored in \(seconds.fixed(2)) s (\(rate.compact) rows/s)"
         }
         if out == "-" { Console.note(text) } else { try Console.print(text) }
     }

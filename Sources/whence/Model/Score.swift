@@ -59,7 +59,8 @@ final class Score {
         columns = found
         guard isFirst else { return [] }
         for name in choices.keep where !batch.names.contains(name) {
-            throw WhenceError(.invalidArgument, "the input has no column '\(name)'", place: "--keep", hint: "its columns are \(Score.list(all))")
+            throw WhenceError(
+                .invalidArgument, "the input has no column '\(name)'", place: "--keep", hint: "its columns are \(Score.list(all))")
         }
         var warnings: [WhenceError] = []
         let needed = model.features.indices.filter { !found.hasColumn($0) && model.features[$0].isUsed }.map { model.features[$0].name }
@@ -67,13 +68,19 @@ final class Score {
             guard choices.allowsMissing else {
                 throw WhenceError(
                     .invalidArgument,
-                    "\(needed.count.counted("feature")) of the model \(needed.count == 1 ? "has" : "have") no column: \(Score.list(needed))", place: place,
-                    hint: "the input's columns are \(Score.list(all)); rename them, or use --by-position, or --allow-missing to score them as missing")
+                    "\(needed.count.counted("feature")) of the model \(needed.count == 1 ? "has" : "have") no column: \(Score.list(needed))",
+                    place: place,
+                    hint:
+                        "the input's columns are \(Score.list(all)); rename them, or use --by-position, or --allow-missing to score them as missing"
+                )
             }
-            warnings.append(WhenceError(.invalidArgument, "these features have no column and count as missing: \(Score.list(needed))", place: place))
+            warnings.append(
+                WhenceError(.invalidArgument, "these features have no column and count as missing: \(Score.list(needed))", place: place))
         }
         let used = Set(model.features.map(\.name)).union(choices.keep)
-        let surplus = choices.byPosition ? Array(all.dropFirst(model.featureCount)).filter { !choices.keep.contains($0) } : all.filter { !used.contains($0) }
+        let surplus =
+            choices.byPosition
+            ? Array(all.dropFirst(model.featureCount)).filter { !choices.keep.contains($0) } : all.filter { !used.contains($0) }
         if !surplus.isEmpty {
             warnings.append(WhenceError(.invalidArgument, "the model has no use for these columns: \(Score.list(surplus))", place: place))
         }
@@ -147,7 +154,11 @@ final class Score {
             for row in 0..<count {
                 let value = answers[row * width + output]
                 if isText {
-                    if let text = model.text(output: output, value) { try builders[output].append(.string(text)) } else { builders[output].appendNull() }
+                    if let text = model.text(output: output, value) {
+                        try builders[output].append(.string(text))
+                    } else {
+                        builders[output].appendNull()
+                    }
                 } else {
                     builders[output].append(fixed: value)
                 }

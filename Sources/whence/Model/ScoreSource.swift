@@ -56,7 +56,9 @@ final class TextScoreSource: ScoreSource {
         var rows = 0
         while rows < maxRows, try reader.next() {
             let names = reader.columns
-            while builders.count < names.count { builders.append(type(builders.count, names[builders.count]).map { ColumnBuilder($0, count: rows) }) }
+            while builders.count < names.count {
+                builders.append(type(builders.count, names[builders.count]).map { ColumnBuilder($0, count: rows) })
+            }
             for index in builders.indices {
                 guard let builder = builders[index] else { continue }
                 guard index < reader.fieldCount else {
