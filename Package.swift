@@ -22,6 +22,7 @@ let package = Package(
         .executable(name: "whence", targets: ["whence"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
         .library(name: "WhenceClient", targets: ["WhenceCore", "WhenceProtocol", "WhenceClient"]),
+        .library(name: "WhenceModels", targets: ["WhenceCore", "WhenceModels"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -68,10 +69,13 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"), .product(name: "Yams", package: "Yams"),
             ]),
+        .target(name: "CForest"),
+        room("WhenceModels", ["WhenceCore", "CForest"]),
         .executableTarget(
             name: "whence",
             dependencies: [
-                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular", "WhenceProtocol", "WhenceClient", "WhenceServer",
+                "WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceModels", "WhenceTabular", "WhenceProtocol",
+                "WhenceClient", "WhenceServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house),
@@ -104,6 +108,7 @@ let package = Package(
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),

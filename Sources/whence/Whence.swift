@@ -17,7 +17,7 @@ struct Whence: ParsableCommand {
             """,
         version: "whence 0.1.0",
         subcommands: [
-            Plan.self, Apply.self, CatalogVerb.self, Ingest.self, Get.self, HistoryVerb.self, Scan.self, Join.self, Admin.self,
-            Serve.self, UserVerb.self,
+            Plan.self, Apply.self, CatalogVerb.self, Ingest.self, Get.self, HistoryVerb.self, Scan.self, Join.self, ModelVerb.self,
+            Admin.self, Serve.self, UserVerb.self,
         ])
 }

@@ -60,7 +60,7 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-private enum FileName {
+enum FileName {
     /// The last suffix in lower case, looking through that of packing.
     static func suffix(of path: String) -> String {
         var parts = path.split(separator: "/", omittingEmptySubsequences: true).last?.lowercased().split(separator: ".") ?? []

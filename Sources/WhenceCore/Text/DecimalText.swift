@@ -1,14 +1,12 @@
-import WhenceCore
-
 /// Numbers from decimal text, rounded correctly: the nearest binary value, ties to even.
 ///
 /// Three ways, from the quickest to the slowest: a significand and a power of ten that are exact as doubles give the
 /// answer with one rounded operation (Clinger, "How to read floating point numbers accurately", 1990); up to 19 digits
 /// and powers of ten to 10^27 are computed exactly in integers of 128 bits and rounded once; the rest goes to the
 /// standard library.
-enum DecimalText {
+public enum DecimalText {
     /// What a text stands for.
-    enum Outcome<Number> {
+    public enum Outcome<Number> {
         case value(Number)
         case notANumber
         case outOfRange
@@ -34,7 +32,7 @@ enum DecimalText {
     private static let fives: [UInt64] = (0...27).map { power in (0..<power).reduce(UInt64(1)) { product, _ in product * 5 } }
 
     /// The nearest double; `outOfRange` where that would be infinite.
-    static func float64(_ text: RawSpan) -> Outcome<Double> {
+    public static func float64(_ text: RawSpan) -> Outcome<Double> {
         switch scan(text) {
         case .none: return .notANumber
         case .nan: return .value(.nan)
@@ -58,7 +56,7 @@ enum DecimalText {
     }
 
     /// The nearest float, rounded once and not by way of a double; `outOfRange` where that would be infinite.
-    static func float32(_ text: RawSpan) -> Outcome<Float> {
+    public static func float32(_ text: RawSpan) -> Outcome<Float> {
         switch scan(text) {
         case .none: return .notANumber
         case .nan: return .value(.nan)
@@ -81,7 +79,7 @@ enum DecimalText {
 
     /// An integer: digits with an optional sign, and an optional fraction of zeros (`12.0`, as some tools write whole
     /// numbers beside missing ones).
-    static func int64(_ text: RawSpan) -> Outcome<Int64> {
+    public static func int64(_ text: RawSpan) -> Outcome<Int64> {
         var at = 0
         let isNegative = text.byteCount > 0 && text[0] == 0x2D
         if isNegative || (text.byteCount > 0 && text[0] == 0x2B) { at = 1 }

@@ -1,0 +1,104 @@
+import CForest
+
+/// What contributions need of a forest beside its walks, made when they are first asked for.
+final class ContributionPlan: Sendable {
+    /// Steps of each tree, one behind the other; a tree has as many as it has nodes.
+    let steps: PackedArray<cf_step>
+    /// For each tree, which quadrature it needs.
+    let quadratureOf: [Int]
+    /// Points and weights by that, padded to whole groups.
+    let quadratures: [(groups: Int, points: PackedArray<Double>, weights: PackedArray<Double>)]
+    /// What a row is expected to get from each tree.
+    let expected: [Double]
+    /// Leaves in double, by leaf.
+    let leaves: PackedArray<Double>
+    let stepsMax: Int
+
+    init(_ forest: Forest) {
+        var steps: [cf_step] = []
+        steps.reserveCapacity(forest.nodes.count)
+        var quadratureOf: [Int] = []
+        var expected: [Double] = []
+        let leaves =
+            forest.settings.precision == .float
+            ? (0..<forest.leafFloats.count).map { Double(forest.leafFloats[$0]) }
+            : (0..<forest.leafValues.count).map { forest.leafValues[$0] }
+        // The feature of each column.
+        var featureOf = Array(repeating: UInt32(0), count: forest.columnCount)
+        for index in 0..<forest.tables.count {
+            let table = forest.tables[index]
+            for column in table.first_column..<(table.first_column + table.columns) { featureOf[Int(column)] = table.feature }
+        }
+        for index in 0..<forest.predicates.count { featureOf[Int(forest.predicates[index].column)] = forest.predicates[index].feature }
+        var groupsMax = 0
+        for tree in 0..<forest.treeCount {
+            let (groups, mean) = ContributionPlan.append(tree, forest, featureOf, leaves, &steps)
+            quadratureOf.append(groups - 1)
+            groupsMax = max(groupsMax, groups)
+            expected.append(mean)
+        }
+        var quadratures: [(groups: Int, points: PackedArray<Double>, weights: PackedArray<Double>)] = []
+        let needed = Set(quadratureOf)
+        for groups in 1...max(1, groupsMax) {
+            // A quadrature that no tree needs is not computed.
+            let (points, weights) =
+                needed.contains(groups - 1) ? Quadrature.gaussLegendre(groups * Int(CF_LANES)) : (points: [], weights: [])
+            quadratures.append((groups, PackedArray(points), PackedArray(weights)))
+        }
+        self.steps = PackedArray(steps)
+        self.quadratureOf = quadratureOf
+        self.quadratures = quadratures
+        self.expected = expected
+        self.leaves = PackedArray(leaves)
+        stepsMax = (0..<forest.treeCount).reduce(1) { max($0, Int(forest.trees[$1].leaves + forest.trees[$1].splits)) }
+    }
+
+    /// Appends the steps of one tree; returns how many groups of points it needs, and the mean of its leaves.
+    private static func append(
+        _ tree: Int, _ forest: Forest, _ featureOf: [UInt32], _ leaves: [Double], _ steps: inout [cf_step]
+    ) -> (groups: Int, mean: Double) {
+        let record = forest.trees[tree]
+        let firstNode = Int(record.first_node)
+        let first = steps.count
+        var uniqueMax = 0
+        var mean = 0.0
+        let total = forest.covers[firstNode]
+        // A node, its place's parent, how many different features lead to it.
+        var stack: [(node: Int, parent: Int, isRight: Bool, unique: Int)] = [(0, 0, false, 0)]
+        // The node at each place.
+        var nodesOf: [Int] = []
+        while let (node, parent, isRight, unique) = stack.popLast() {
+            let place = steps.count - first
+            let packed = forest.nodes[firstNode + node]
+            let isLeaf = Int(packed.child) == node
+            var step = cf_step(
+                share: 1, parent: UInt32(parent), same: 0, rule: 0, feature: 0, is_right: isRight ? 1 : 0,
+                leaf: isLeaf ? forest.nodeLeaves[firstNode + node] : .max)
+            var unique = unique
+            if place > 0 {
+                let above = nodesOf[parent]
+                let split = forest.nodes[firstNode + above]
+                let cover = forest.covers[firstNode + above]
+                step.rule = split.rule
+                step.feature = featureOf[Int(split.rule >> 8)]
+                step.share = cover > 0 ? forest.covers[firstNode + node] / cover : 0
+                var ancestor = parent
+                while ancestor > 0, steps[first + ancestor].feature != step.feature { ancestor = Int(steps[first + ancestor].parent) }
+                step.same = UInt32(ancestor)
+                if ancestor > 0 { step.share *= steps[first + ancestor].share } else { unique += 1 }
+            }
+            steps.append(step)
+            nodesOf.append(node)
+            if isLeaf {
+                uniqueMax = max(uniqueMax, unique)
+                let value = leaves[Int(record.first_leaf) + Int(step.leaf)]
+                mean += total > 0 ? forest.covers[firstNode + node] / total * value : value / Double(record.leaves)
+            } else {
+                stack.append((Int(packed.child) + 1, place, true, unique))
+                stack.append((Int(packed.child), place, false, unique))
+            }
+        }
+        let points = max(1, (uniqueMax + 1) / 2)
+        return ((points + Int(CF_LANES) - 1) / Int(CF_LANES), mean)
+    }
+}

@@ -1,0 +1,57 @@
+import CForest
+import Synchronization
+import WhenceCore
+
+extension Forest {
+    /// The plan, made by the first who needs it.
+    private func contributionPlan() -> ContributionPlan {
+        plan.withLock { plan in
+            if let plan { return plan }
+            let made = ContributionPlan(self)
+            plan = made
+            return made
+        }
+    }
+
+    /// Adds, for each row and output, what each feature contributed to the raw sum, and behind it what is expected of any row:
+    /// `outputs * (features + 1)` numbers a row, whose sum over each output is the raw sum. The forest must have covers.
+    func contributions(_ features: Span<Double>, rows: Int, iterations: Range<Int>, into answers: inout MutableSpan<Double>) {
+        let width = settings.featureCount + 1
+        let plan = contributionPlan()
+        precondition(hasCovers && leafWidth == 1)
+        precondition(features.count >= rows * settings.featureCount && answers.count >= rows * settings.outputs * width)
+        let range = treeRange(iterations)
+        let scratch = spare.take() ?? ForestScratch(self)
+        defer { spare.giveBack(scratch) }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: plan.stepsMax * (2 * Int(CF_LANES) + 1) * 8 + 64, alignment: 64)
+        defer { unsafe memory.deallocate() }
+        let work = unsafe memory.bindMemory(to: Double.self, capacity: plan.stepsMax * (2 * Int(CF_LANES) + 1))
+        unsafe features.withUnsafeBufferPointer { features in
+            unsafe answers.withUnsafeMutableBufferPointer { answers in
+                guard let answers = answers.baseAddress else { return }
+                let features = unsafe features.baseAddress ?? UnsafePointer(scratch.sums)
+                unsafe answers.update(repeating: 0, count: rows * settings.outputs * width)
+                withExtendedLifetime(self) {
+                    var packed = unsafe packed
+                    for row in 0..<rows {
+                        let start = unsafe answers + row * settings.outputs * width
+                        unsafe cf_codes_one(&packed, features + row * settings.featureCount, scratch.codes)
+                        for output in 0..<settings.outputs where !settings.base.isEmpty {
+                            unsafe start[output * width + width - 1] = settings.base[output]
+                        }
+                        for tree in range {
+                            let record = trees[tree]
+                            let target = unsafe start + Int(record.output) * width
+                            unsafe target[width - 1] += plan.expected[tree]
+                            let quadrature = plan.quadratures[plan.quadratureOf[tree]]
+                            unsafe cf_contributions(
+                                plan.steps.start + Int(record.first_node), record.leaves + record.splits,
+                                plan.leaves.start + Int(record.first_leaf), scratch.codes, quadrature.points.start,
+                                quadrature.weights.start, UInt32(quadrature.groups), work, target, path)
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

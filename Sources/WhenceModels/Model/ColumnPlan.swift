@@ -1,0 +1,147 @@
+import CForest
+
+/// Which columns of codes a forest needs: see `CForest.h`.
+///
+/// A *use* is what a split says of its column before all thresholds are known: a table of thresholds and a way to treat missing
+/// values, or a predicate. Once all splits are there, `plan` sorts the thresholds and numbers the columns.
+struct ColumnPlan {
+    private struct PredicateKey: Hashable {
+        var feature: Int32
+        var kind: UInt8
+        var missing: UInt8
+        var defaultLeft: Bool
+        var bits: UInt64
+    }
+
+    private static let predicateMark: UInt32 = 1 << 31
+    /// Thresholds that one column ranks.
+    private static let codesPerColumn = 255
+
+    /// Bitsets of categories, as ranges of `words`.
+    private(set) var sets: [Range<Int>] = []
+    private(set) var words: [UInt32] = []
+    private(set) var tables: [cf_table] = []
+    private(set) var columns: [cf_column] = []
+    private(set) var predicates: [cf_predicate] = []
+    /// Sorted, padded: those of each table one behind the other.
+    private(set) var thresholds: [Double] = []
+    private(set) var columnCount = 0
+
+    private var setIndex: [[UInt32]: Int] = [:]
+    private var predicateIndex: [PredicateKey: UInt32] = [:]
+    /// For each feature and strictness its table, or -1.
+    private var tableIndex: [Int32]
+    /// For each table, the ways of treating missing values that are in use, as bits.
+    private var variants: [UInt8] = []
+
+    init(featureCount: Int = 0) { tableIndex = Array(repeating: -1, count: featureCount * 2) }
+
+    mutating func addSet(_ set: [UInt32]) -> Int {
+        if let index = setIndex[set] { return index }
+        setIndex[set] = sets.count
+        sets.append(words.count..<(words.count + set.count))
+        words.append(contentsOf: set)
+        return sets.count - 1
+    }
+
+    /// Notes what `split` needs, and returns it as a use.
+    mutating func use(_ split: TreeForm.Split) -> UInt32 {
+        switch split.rule {
+        case .lessOrEqual, .less:
+            let slot = Int(split.feature) * 2 + (split.rule == .less ? 1 : 0)
+            if tableIndex[slot] < 0 {
+                tableIndex[slot] = Int32(tables.count)
+                tables.append(
+                    cf_table(
+                        feature: UInt32(split.feature), first_threshold: 0, count: 0, padded: 0, first_column: 0, columns: 0,
+                        counts_equal: split.rule == .less ? 1 : 0))
+                variants.append(0)
+            }
+            let table = tableIndex[slot]
+            // What is not missing by any rule goes the same way, whatever the default.
+            let variant = UInt32(split.missing.rawValue) * 2 + (split.missing != .none && split.defaultLeft ? 1 : 0)
+            variants[Int(table)] |= 1 << UInt8(variant)
+            return UInt32(table) << 3 | variant
+        case .equal, .isIn, .isInTruncated:
+            let isSet = split.rule != .equal
+            let key = PredicateKey(
+                feature: split.feature, kind: split.rule.rawValue, missing: split.missing.rawValue, defaultLeft: split.defaultLeft,
+                bits: split.threshold.bitPattern)
+            if let index = predicateIndex[key] { return index | ColumnPlan.predicateMark }
+            let index = UInt32(predicates.count)
+            predicateIndex[key] = index
+            let range = isSet ? sets[Int(split.threshold)] : 0..<0
+            let kind = split.rule == .equal ? CF_EQUAL : split.rule == .isIn ? CF_IS_IN : CF_IS_IN_TRUNCATED
+            predicates.append(
+                cf_predicate(
+                    value: isSet ? 0 : split.threshold, feature: UInt32(split.feature), column: 0, first_word: UInt32(range.lowerBound),
+                    words: UInt32(range.count), kind: UInt8(kind), missing: split.missing.rawValue, default_left: split.defaultLeft ? 1 : 0,
+                    unused: 0))
+            return index | ColumnPlan.predicateMark
+        }
+    }
+
+    /// Sorts the thresholds of all splits and numbers the columns.
+    mutating func plan(uses: [UInt32], thresholds all: [Double]) {
+        var counts = Array(repeating: 0, count: tables.count + 1)
+        for use in uses where use & ColumnPlan.predicateMark == 0 { counts[Int(use >> 3) + 1] += 1 }
+        for table in tables.indices { counts[table + 1] += counts[table] }
+        var sorted = Array(repeating: 0.0, count: counts.last ?? 0)
+        var next = counts
+        for index in uses.indices where uses[index] & ColumnPlan.predicateMark == 0 {
+            let table = Int(uses[index] >> 3)
+            sorted[next[table]] = all[index]
+            next[table] += 1
+        }
+        columnCount = 0
+        for table in tables.indices {
+            let own = sorted[counts[table]..<counts[table + 1]].sorted()
+            let first = thresholds.count
+            for value in own where thresholds.count == first || thresholds[thresholds.count - 1] != value { thresholds.append(value) }
+            let count = thresholds.count - first
+            var padded = 1
+            while padded <= count { padded *= 2 }
+            while thresholds.count < first + padded - 1 { thresholds.append(.infinity) }
+            tables[table].first_threshold = UInt32(first)
+            tables[table].count = UInt32(count)
+            tables[table].padded = UInt32(padded - 1)
+            tables[table].first_column = UInt32(columnCount)
+            let chunks = (count + ColumnPlan.codesPerColumn - 1) / ColumnPlan.codesPerColumn
+            for variant in 0..<8 where variants[table] & (1 << UInt8(variant)) != 0 {
+                for chunk in 0..<chunks {
+                    columns.append(
+                        cf_column(
+                            base: UInt32(chunk * ColumnPlan.codesPerColumn), missing: UInt8(variant / 2), default_left: UInt8(variant % 2),
+                            unused: 0))
+                }
+            }
+            columnCount = columns.count
+            tables[table].columns = UInt32(columnCount) - tables[table].first_column
+        }
+        for index in predicates.indices { predicates[index].column = UInt32(columnCount + index) }
+        // A leaf, which looks at column 0 for nothing, finds one.
+        columnCount = max(1, columnCount + predicates.count)
+        setIndex = [:]
+        predicateIndex = [:]
+    }
+
+    /// The column and code of a split, as `cf_node.rule`.
+    func rule(_ use: UInt32, _ threshold: Double) -> UInt32 {
+        if use & ColumnPlan.predicateMark != 0 { return predicates[Int(use & ~ColumnPlan.predicateMark)].column << 8 }
+        let index = Int(use >> 3)
+        let variant = Int(use & 7)
+        let table = tables[index]
+        // The first threshold that is not below: it is there.
+        var low = Int(table.first_threshold)
+        var high = low + Int(table.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if thresholds[middle] < threshold { low = middle + 1 } else { high = middle }
+        }
+        let rank = low - Int(table.first_threshold)
+        let before = (variants[index] & ((1 << UInt8(variant)) - 1)).nonzeroBitCount
+        let chunks = (Int(table.count) + ColumnPlan.codesPerColumn - 1) / ColumnPlan.codesPerColumn
+        let column = Int(table.first_column) + before * chunks + rank / ColumnPlan.codesPerColumn
+        return UInt32(column) << 8 | UInt32(rank % ColumnPlan.codesPerColumn)
+    }
+}

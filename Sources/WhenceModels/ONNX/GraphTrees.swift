@@ -1,0 +1,194 @@
+import WhenceCore
+
+/// The trees of one ensemble of ONNX, as a step of a graph walks them.
+///
+/// Immutable and shared. Invariant, checked by `init`: children are nodes of the array, every node but a root is the child of
+/// exactly one, all can be reached from a root within `depthMax` steps, features lie below `width`, and targets below `targets`.
+final class GraphTrees: Sendable {
+    enum Mode: UInt8, Sendable { case lessOrEqual, less, greaterOrEqual, greater, equal, notEqual, leaf }
+
+    enum Aggregate: String, Sendable { case sum = "SUM", average = "AVERAGE", min = "MIN", max = "MAX" }
+
+    struct Node: Sendable {
+        var threshold: Double
+        var feature: Int32
+        /// Where to go when the rule holds, and when not. For a leaf: its first weight, and how many it has.
+        var yes: Int32
+        var no: Int32
+        var mode: Mode
+        /// Whether a NaN goes where the rule holds, whatever the rule.
+        var missingIsYes: Bool
+    }
+
+    struct Weight: Sendable {
+        var target: Int32
+        var value: Double
+    }
+
+    /// What a fault of the structure is about: the index of a node.
+    struct Fault: Error {
+        let node: Int
+        let message: String
+    }
+
+    static let depthMax = 4096
+
+    let targets: Int
+    private let nodes: [Node]
+    private let roots: [Int32]
+    private let weights: [Weight]
+    private let aggregate: Aggregate
+    /// Whether sums are made in float, as onnxruntime does where the features are floats.
+    private let isFloat: Bool
+    /// The greatest number of steps to a leaf.
+    let depth: Int
+    let leafCount: Int
+    let treeCount: Int
+    let nodeCount: Int
+    /// The targets that any leaf adds to, in order.
+    let usedTargets: [Int]
+    let weightsAreAllPositive: Bool
+    /// Leaves that are added up are packed, and the nodes above are empty then.
+    private let forest: Forest?
+
+    /// Checks the nodes. `sharesLeaves`: a leaf may be the child of several nodes.
+    init(
+        nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, aggregate: Aggregate, isFloat: Bool, width: Int,
+        limits: ModelLimits, sharesLeaves: Bool = false
+    ) throws(Fault) {
+        self.targets = targets
+        self.aggregate = aggregate
+        self.isFloat = isFloat
+        var isSeen = Array(repeating: false, count: nodes.count)
+        var deepest = 0
+        var leaves = 0
+        var stack: [(node: Int32, depth: Int)] = []
+        for root in roots {
+            stack.append((root, 0))
+            while let (index, depth) = stack.popLast() {
+                guard index >= 0, Int(index) < nodes.count else {
+                    throw Fault(node: Int(root), message: "a child is out of range: node \(index)")
+                }
+                let node = nodes[Int(index)]
+                if isSeen[Int(index)], !(sharesLeaves && node.mode == .leaf) {
+                    throw Fault(node: Int(index), message: "it is the child of two nodes, or of itself")
+                }
+                isSeen[Int(index)] = true
+                guard depth <= GraphTrees.depthMax else {
+                    throw Fault(node: Int(index), message: "its tree is more than \(GraphTrees.depthMax) deep")
+                }
+                deepest = Swift.max(deepest, depth)
+                if node.mode == .leaf {
+                    leaves += 1
+                    guard node.yes >= 0, node.no >= 0, Int(node.yes) + Int(node.no) <= weights.count else {
+                        throw Fault(node: Int(index), message: "its weights are out of range")
+                    }
+                    continue
+                }
+                guard !node.threshold.isNaN else { throw Fault(node: Int(index), message: "its threshold is NaN") }
+                guard node.feature >= 0, Int(node.feature) < width else {
+                    throw Fault(node: Int(index), message: "it looks at feature \(node.feature), and there are \(width)")
+                }
+                stack.append((node.no, depth + 1))
+                stack.append((node.yes, depth + 1))
+            }
+        }
+        if let lost = isSeen.firstIndex(of: false) { throw Fault(node: lost, message: "no path leads to it from the root of its tree") }
+        for weight in weights where weight.target < 0 || Int(weight.target) >= targets {
+            throw Fault(node: 0, message: "a leaf adds to target \(weight.target), and there are \(targets)")
+        }
+        depth = deepest
+        leafCount = leaves
+        treeCount = roots.count
+        nodeCount = nodes.count
+        usedTargets = Set(weights.map { Int($0.target) }).sorted()
+        weightsAreAllPositive = weights.allSatisfy { !($0.value < 0) }
+        let packed: Forest?
+        do throws(WhenceError) {
+            packed =
+                aggregate == .sum || aggregate == .average
+                ? try GraphTrees.forest(
+                    nodes, roots: roots, weights: weights, targets: targets, isFloat: isFloat, width: width,
+                    limits: limits, source: "ensemble") : nil
+        } catch {
+            throw Fault(node: 0, message: error.message)
+        }
+        forest = packed
+        self.nodes = packed == nil ? nodes : []
+        self.roots = packed == nil ? roots : []
+        self.weights = packed == nil ? weights : []
+    }
+
+    var memoryBytes: Int {
+        if let forest { return forest.memoryBytes }
+        return nodes.count * MemoryLayout<Node>.stride + weights.count * MemoryLayout<Weight>.stride + roots.count * 4
+    }
+
+    /// The leaf of tree `tree` where a row ends, as an index of a node.
+    @inline(__always)
+    private func leaf(_ tree: Int, _ row: UnsafePointer<Double>) -> Int {
+        var at = Int(roots[tree])
+        while true {
+            let node = nodes[at]
+            let isYes: Bool
+            let value = unsafe node.mode == .leaf ? 0 : row[Int(node.feature)]
+            switch node.mode {
+            case .lessOrEqual: isYes = value <= node.threshold
+            case .less: isYes = value < node.threshold
+            case .greaterOrEqual: isYes = value >= node.threshold
+            case .greater: isYes = value > node.threshold
+            case .equal: isYes = value == node.threshold
+            case .notEqual: isYes = value != node.threshold
+            case .leaf: return at
+            }
+            at = Int(isYes || node.missingIsYes && value.isNaN ? node.yes : node.no)
+        }
+    }
+
+    /// The sums of `rows` rows of `width` features into `answers`, `targets` a row.
+    func run(_ features: UnsafeMutablePointer<Double>, width: Int, rows: Int, into answers: UnsafeMutablePointer<Double>) {
+        if let forest {
+            let from = unsafe Span(_unsafeStart: features, count: rows * width)
+            var sums = unsafe MutableSpan(_unsafeStart: answers, count: rows * targets)
+            forest.predictRaw(from, rows: rows, iterations: 0..<treeCount, into: &sums)
+            if aggregate == .average {
+                for index in 0..<(rows * targets) {
+                    sums[index] = isFloat ? Double(Float(sums[index]) / Float(treeCount)) : sums[index] / Double(treeCount)
+                }
+            }
+            return
+        }
+        let start: Double
+        switch aggregate {
+        case .sum, .average: start = 0
+        case .min: start = .infinity
+        case .max: start = -.infinity
+        }
+        for index in 0..<(rows * targets) { unsafe answers[index] = start }
+        for tree in roots.indices {
+            for row in 0..<rows {
+                let node = unsafe nodes[leaf(tree, features + row * width)]
+                for index in Int(node.yes)..<(Int(node.yes) + Int(node.no)) {
+                    let weight = weights[index]
+                    let place = row * targets + Int(weight.target)
+                    let before = unsafe answers[place]
+                    switch aggregate {
+                    case .sum, .average:
+                        unsafe answers[place] = isFloat ? Double(Float(before) + Float(weight.value)) : before + weight.value
+                    case .min: unsafe answers[place] = Swift.min(before, weight.value)
+                    case .max: unsafe answers[place] = Swift.max(before, weight.value)
+                    }
+                }
+            }
+        }
+        for index in 0..<(rows * targets) {
+            let sum = unsafe answers[index]
+            if aggregate == .average {
+                unsafe answers[index] = isFloat ? Double(Float(sum) / Float(roots.count)) : sum / Double(roots.count)
+            } else if sum.isInfinite, sum == start {
+                // No tree had anything to say of this target.
+                unsafe answers[index] = 0
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Synchronization
+import WhenceCore
+
+/// A graph of ONNX, planned and ready: immutable, and shared by threads without locks but for the pool of workspaces.
+final class ONNXGraph: Sendable {
+    /// One input tensor; its numbers are neighbours in a row of features.
+    struct Input: Sendable {
+        let name: String
+        let type: ONNXFile.ElementType
+        /// Dimensions behind that of the rows.
+        let dims: [Int]
+        let width: Int
+        let place: Int
+    }
+
+    /// One output tensor.
+    struct Output: Sendable {
+        let name: String
+        let type: ONNXFile.ElementType
+        let width: Int
+        let place: Int
+        /// What its numbers are called, such as the classes; empty where that is not known.
+        let labels: [String]
+    }
+
+    let inputs: [Input]
+    let outputs: [Output]
+    /// Numbers that a row of features and a row of answers have.
+    let featureCount: Int
+    let outputCount: Int
+    /// Texts by their codes.
+    let texts: [String]
+    let producer: String
+    let opsets: [String: Int]
+    /// How many nodes there are of each operator.
+    let operators: [String: Int]
+    let codes: [String: Int]
+    private let steps: [GraphStep]
+    private let constants: GraphConstants
+    private let numbersPerRow: Int
+    /// Rows that are taken through the graph at once.
+    let blockRows: Int
+    private let spare = Mutex<[GraphWorkspace]>([])
+
+    /// Memory of one workspace that a block of rows is cut to.
+    private static let workspaceBytes = 256 << 10
+
+    init(
+        file: ONNXFile, inputs: [Input], outputs: [Output], steps: [GraphStep], constants: GraphConstants, numbersPerRow: Int,
+        texts: [String],
+        codes: [String: Int]
+    ) {
+        self.inputs = inputs
+        self.outputs = outputs
+        self.steps = steps
+        self.constants = constants
+        self.numbersPerRow = numbersPerRow
+        self.texts = texts
+        self.codes = codes
+        featureCount = inputs.reduce(0) { $0 + $1.width }
+        outputCount = outputs.reduce(0) { $0 + $1.width }
+        producer = [file.producer, file.producerVersion].filter { !$0.isEmpty }.joined(separator: " ")
+        opsets = file.opsets
+        operators = file.nodes.reduce(into: [:]) { $0[$1.op, default: 0] += 1 }
+        blockRows = max(1, min(256, ONNXGraph.workspaceBytes / 8 / max(1, numbersPerRow)))
+        spare.withLock { $0.reserveCapacity(64) }
+    }
+
+    /// Bytes that the weights take, and one workspace.
+    var memoryBytes: Int { constants.count * 8 + numbersPerRow * blockRows * 8 + trees.reduce(0) { $0 + $1.memoryBytes } }
+
+    /// The ensembles of trees in the graph.
+    var trees: [GraphTrees] {
+        steps.compactMap { if case .trees(let trees, _, _, _) = $0 { trees } else { nil } }
+    }
+
+    /// The code that stands for a text among the features; -1 for one that the model does not know.
+    func code(_ text: String) -> Double { codes[text].map { Double($0) } ?? -1 }
+
+    /// Predicts `rows` rows. Allocates nothing once as many threads have predicted before as do now.
+    ///
+    /// - Parameters:
+    ///   - features: rows one behind the other, each with the numbers of every input in order; NaN is missing, a text is its code.
+    ///   - answers: room for every output of every row in order; a text is its code.
+    /// - Throws: `invalidValue` where a row holds what the model refuses, such as a category that it does not know.
+    func predict(_ features: Span<Double>, rows: Int, into answers: inout MutableSpan<Double>) throws(WhenceError) {
+        precondition(features.count == rows * featureCount && answers.count >= rows * outputCount)
+        let workspace = spare.withLock { $0.popLast() } ?? GraphWorkspace(numbersPerRow: numbersPerRow, rowsMax: blockRows)
+        defer { spare.withLock { if $0.count < 64 { $0.append(workspace) } } }
+        var start = 0
+        while start < rows {
+            let count = min(blockRows, rows - start)
+            load(features, start, count, workspace)
+            for index in steps.indices {
+                guard GraphKernels.run(steps[index], workspace, constants, rows: count) else { throw refusal(steps[index], start, count) }
+            }
+            store(workspace, start, count, &answers)
+            start += count
+        }
+    }
+
+    private func load(_ features: Span<Double>, _ start: Int, _ count: Int, _ workspace: GraphWorkspace) {
+        var first = 0
+        for input in inputs {
+            let region = unsafe workspace.region(input.place, input.width)
+            let rounding = GraphPlanner.rounding(input.type)
+            for row in 0..<count {
+                for index in 0..<input.width {
+                    let value = features[(start + row) * featureCount + first + index]
+                    unsafe region[row * input.width + index] = GraphKernels.cast(value, rounding)
+                }
+            }
+            first += input.width
+        }
+    }
+
+    private func store(_ workspace: GraphWorkspace, _ start: Int, _ count: Int, _ answers: inout MutableSpan<Double>) {
+        var first = 0
+        for output in outputs {
+            let region = unsafe workspace.region(output.place, output.width)
+            for row in 0..<count {
+                for index in 0..<output.width {
+                    answers[(start + row) * outputCount + first + index] = unsafe region[row * output.width + index]
+                }
+            }
+            first += output.width
+        }
+    }
+
+    private func refusal(_ step: GraphStep, _ start: Int, _ count: Int) -> WhenceError {
+        let rows = count == 1 ? "row \(start + 1)" : "rows \(start + 1) to \(start + count)"
+        switch step {
+        case .oneHot(_, _, _, _, _, _, _, let name):
+            return WhenceError(
+                .invalidValue, "a category in \(rows) is unknown to the model, which refuses such rows", place: name,
+                hint: "score rows of known categories, or train the encoder with handle_unknown='ignore'")
+        case .index(_, _, _, _, let name):
+            return WhenceError(.invalidValue, "an index in \(rows) is out of range", place: name)
+        default: return WhenceError(.invalidValue, "the model refuses \(rows)")
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import WhenceCore
+import WhenceModels
+import WhenceTabular
+
+/// Rows to score, batch by batch: `TextScoreSource` and `ArrowScoreSource`.
+protocol ScoreSource: AnyObject {
+    /// The next rows, at most `maxRows` where the source can choose; nil at the end. Columns may come to those of earlier batches.
+    func next(maxRows: Int) throws(WhenceError) -> ColumnBatch?
+    /// All columns that the source has shown so far, also those that are passed over.
+    var columns: [String] { get }
+    var bytesRead: Int { get }
+    var totalBytes: Int? { get }
+}
+
+/// Rows of an Arrow stream.
+final class ArrowScoreSource: ScoreSource {
+    private let bytes: ByteSource
+    private let reader: ArrowStreamReader
+
+    /// Throws where a column that is needed has a type that cannot be read.
+    init(_ path: String, needed: (String) -> Bool) throws(WhenceError) {
+        bytes = try ByteSource(path: path)
+        reader = try ArrowStreamReader(bytes)
+        for column in reader.columns where column.type == nil && needed(column.name) {
+            throw WhenceError(
+                .invalidValue, "a column of the type \(column.typeName) cannot be read", place: "\(reader.name), column \(column.name)",
+                hint: "write it as a number or a text")
+        }
+    }
+
+    func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? { try reader.next() }
+    var columns: [String] { reader.columns.map(\.name) }
+    var bytesRead: Int { bytes.compressedBytesRead }
+    var totalBytes: Int? { bytes.totalBytes }
+}
+
+/// Rows of CSV or NDJSON, each column read as what the model needs.
+final class TextScoreSource: ScoreSource {
+    private let reader: any RecordReader
+    private let type: (Int, String) -> FeatureType?
+    private var builders: [ColumnBuilder?] = []
+
+    /// - Parameter type: what to read a column as, by its place and name; nil for one that is passed over.
+    init(_ reader: any RecordReader, type: @escaping (Int, String) -> FeatureType?) {
+        self.reader = reader
+        self.type = type
+    }
+
+    var columns: [String] { reader.columns }
+    var bytesRead: Int { reader.bytesRead }
+    var totalBytes: Int? { reader.totalBytes }
+
+    func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
+        let reader = reader
+        let times = TimeParser()
+        var rows = 0
+        while rows < maxRows, try reader.next() {
+            let names = reader.columns
+            while builders.count < names.count {
+                builders.append(type(builders.count, names[builders.count]).map { ColumnBuilder($0, count: rows) })
+            }
+            for index in builders.indices {
+                guard let builder = builders[index] else { continue }
+                guard index < reader.fieldCount else {
+                    builder.appendNull()
+                    continue
+                }
+                do throws(WhenceError) {
+                    try TextScoreSource.append(reader.field(index), times, to: builder)
+                } catch {
+                    throw error.at(reader.place(column: index))
+                }
+            }
+            rows += 1
+        }
+        if rows == 0 { return nil }
+        var names: [String] = []
+        var columns: [Column] = []
+        for index in builders.indices {
+            guard let builder = builders[index] else { continue }
+            names.append(reader.columns[index])
+            columns.append(try builder.finish())
+        }
+        return ColumnBatch(names: names, columns: columns, count: rows)
+    }
+
+    /// A number for a text, and true or false for a number, are taken as the model would have them.
+    private static func append(_ field: RecordField, _ times: TimeParser, to builder: ColumnBuilder) throws(WhenceError) {
+        switch (builder.type, field.state) {
+        case (.scalar(.string), .number), (.scalar(.string), .bool): builder.append(raw: field.bytes)
+        case (.scalar(.float64), .bool): builder.append(fixed: field.bytes[0] == 0x74 ? 1.0 : 0.0)
+        default: try TextValue.append(field, times: times, to: builder)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Testing
+import WhenceCore
+
+@testable import WhenceModels
+
+/// Every fixture gives what onnxruntime gives: numbers within 1e-6 relative, labels exactly.
+@Suite("ONNX agrees with onnxruntime") struct ONNXAgreementTests {
+    static func graph(_ source: ModelSource) throws(WhenceError) -> ONNXGraph {
+        let file = try ONNXFileReader.read(ModelStream(source, bytesMax: 1 << 28), elementsMax: 1 << 24)
+        return try GraphPlanner.plan(file, source: source.name, limits: ModelLimits())
+    }
+
+    static func features(_ rows: [[Fixture.Cell]], _ graph: ONNXGraph) -> [Double] {
+        rows.flatMap { row in
+            row.map { cell in
+                switch cell {
+                case .number(let value): value
+                case .text(let text): graph.code(text)
+                }
+            }
+        }
+    }
+
+    static func predict(_ graph: ONNXGraph, _ features: [Double], rows: Int) throws -> [Double] {
+        var answers = Array(repeating: Double.nan, count: rows * graph.outputCount)
+        var span = answers.mutableSpan
+        try graph.predict(features.span, rows: rows, into: &span)
+        return answers
+    }
+
+    /// Whether `value` is what the library says, within 1e-6 of the greatest number of its row, or of 1: where terms near 1
+    /// cancel, the sums in float that onnxruntime makes are not better themselves.
+    static func agrees(_ value: Double, _ due: Double, scale: Double) -> Bool {
+        if value.isNaN || due.isNaN { return value.isNaN && due.isNaN }
+        if value == due { return true }
+        return abs(value - due) <= 1e-6 * max(abs(due), scale, 1)
+    }
+
+    @Test("as it was made", arguments: Fixture.names("onnx", suffix: ".onnx"))
+    func agreement(name: String) throws {
+        let fixture = try Fixture("onnx", name, suffix: ".onnx")
+        let graph = try ONNXAgreementTests.graph(.file(fixture.path))
+        let features = ONNXAgreementTests.features(fixture.rows, graph)
+        let answers = try ONNXAgreementTests.predict(graph, features, rows: fixture.rows.count)
+        var first = 0
+        for output in graph.outputs {
+            let due = try #require(fixture.tables[output.name])
+            for row in due.indices {
+                #expect(due[row].count == output.width)
+                let scale = due[row].reduce(0) { max($0, $1.number.isFinite ? abs($1.number) : 0) }
+                for index in due[row].indices {
+                    let answer = answers[row * graph.outputCount + first + index]
+                    switch due[row][index] {
+                    case .number(let value):
+                        #expect(
+                            ONNXAgreementTests.agrees(answer, value, scale: scale),
+                            "\(output.name)[\(index)] of row \(row), \(fixture.rows[row]): \(answer), and onnxruntime has \(value)")
+                    case .text(let text): #expect(answer >= 0 && graph.texts[Int(answer)] == text, "row \(row)")
+                    }
+                }
+            }
+            first += output.width
+        }
+    }
+
+    @Test("rows do not depend on how many there are at once", arguments: ["lightgbm_three", "network_operators", "encoders"])
+    func blocks(name: String) throws {
+        let fixture = try Fixture("onnx", name, suffix: ".onnx")
+        let graph = try ONNXAgreementTests.graph(.file(fixture.path))
+        let rows = (0..<700).map { fixture.rows[$0 % fixture.rows.count] }
+        let features = ONNXAgreementTests.features(rows, graph)
+        let whole = try ONNXAgreementTests.predict(graph, features, rows: rows.count)
+        for row in rows.indices {
+            let one = Array(features[(row * graph.featureCount)..<((row + 1) * graph.featureCount)])
+            let answer = try ONNXAgreementTests.predict(graph, one, rows: 1)
+            let same = whole[(row * graph.outputCount)..<((row + 1) * graph.outputCount)]
+            #expect(answer.map(\.bitPattern) == same.map(\.bitPattern))
+        }
+    }
+
+    @Test("an unknown category is refused where the model refuses it")
+    func unknownCategory() throws {
+        let fixture = try Fixture("onnx", "columns_error", suffix: ".onnx")
+        let graph = try ONNXAgreementTests.graph(.file(fixture.path))
+        var row = fixture.rows[0]
+        row[2] = .text("Ulm")
+        expectError(.invalidValue, "unknown to the model", "OneHotEncoder", "handle_unknown") {
+            _ = try ONNXAgreementTests.predict(graph, ONNXAgreementTests.features([row], graph), rows: 1)
+        }
+    }
+}
