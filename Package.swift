@@ -21,6 +21,7 @@ let package = Package(
     products: [
         .executable(name: "whence", targets: ["whence"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
+        .library(name: "WhenceModels", targets: ["WhenceCore", "WhenceModels"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

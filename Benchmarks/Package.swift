@@ -12,6 +12,8 @@ let package = Package(
         .executableTarget(
             name: "Figures", dependencies: ["Workload", .product(name: "WhenceEngine", package: "whence")], path: "Sources/Figures"),
         .executableTarget(
+            name: "Scoring", dependencies: [.product(name: "WhenceModels", package: "whence")], path: "Sources/Scoring"),
+        .executableTarget(
             name: "EngineBenchmarks",
             dependencies: [
                 "Workload", .product(name: "WhenceEngine", package: "whence"), .product(name: "Benchmark", package: "benchmark"),

@@ -212,6 +212,15 @@ class Maker:
         self.xgboost("large_tree", {"max_depth": 10, "min_child_weight": 0, "max_bin": 700}, 2, x=x, y=y)
         self.xgboost("constant", {"min_child_weight": 1e9}, 3)
         self.xgboost("forest", {"num_parallel_tree": 4, "subsample": 0.6, "eta": 1, "objective": "multi:softprob", "num_class": 3}, 3, label="class")
+        # Small enough to be damaged fifty thousand times.
+        for ubj in (False, True):
+            end = "_ubj" if ubj else ""
+            x, y = self.data(60, 5)
+            self.xgboost("tiny" + end, {"max_depth": 2, "objective": "binary:logistic"}, 1, label="binary", x=x, y=y, ubj=ubj)
+            self.xgboost("tiny_dart" + end, {"max_depth": 1, "booster": "dart"}, 2, x=x, y=y, ubj=ubj)
+            self.xgboost("tiny_vector" + end, {"max_depth": 1, "multi_strategy": "multi_output_tree"}, 1, label="two", x=x, y=y, ubj=ubj)
+            self.xgboost("tiny_linear" + end, {"booster": "gblinear"}, 2, x=x, y=y, ubj=ubj)
+            self.xgboost("tiny_categorical" + end, {"max_depth": 2, "max_cat_to_onehot": 1}, 1, x=x[:, [4, 4, 4, 4, 4]], y=np.nan_to_num(x[:, 4]) % 2, categorical=True, ubj=ubj)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import WhenceCore
 
     /// Values at the thresholds and beside them, missing, infinite, tiny, categories and what is none.
     static func rows(_ count: Int, _ features: Int, _ generator: inout SeededGenerator) -> [Double] {
-        let special = [Double.nan, .infinity, -.infinity, 0, -0.0, 1e-36, -1e-36, .leastNonzeroMagnitude, -0.5, -1, 95, 96, 1e300, 2_147_483_648]
+        let special = [
+            Double.nan, .infinity, -.infinity, 0, -0.0, 1e-36, -1e-36, .leastNonzeroMagnitude, -0.5, -1, 95, 96, 1e300, 2_147_483_648,
+        ]
         return (0..<(count * features)).map { _ in
             Int.random(in: 0..<4, using: &generator) == 0
                 ? special[Int.random(in: 0..<special.count, using: &generator)] : Double(Int.random(in: -600...600, using: &generator)) / 4

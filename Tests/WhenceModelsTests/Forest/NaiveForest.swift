@@ -11,7 +11,9 @@ struct NaiveForest {
         let features = Int.random(in: 1...6, using: &generator)
         let outputs = Int.random(in: 1...3, using: &generator)
         var forest = NaiveForest(settings: ForestSettings(featureCount: features, outputs: outputs, precision: precision))
-        forest.sets = (0..<3).map { _ in (0..<Int.random(in: 0...3, using: &generator)).map { _ in UInt32.random(in: 0 ... .max, using: &generator) } }
+        forest.sets = (0..<3).map { _ in
+            (0..<Int.random(in: 0...3, using: &generator)).map { _ in UInt32.random(in: 0 ... .max, using: &generator) }
+        }
         let leafWidth = Bool.random(using: &generator) ? 1 : outputs
         // Few thresholds, so that values meet them; in one forest of four more than one column holds.
         let levels = Int.random(in: 0..<4, using: &generator) == 0 ? 2000 : 20
@@ -35,7 +37,11 @@ struct NaiveForest {
                         rule: rule, missing: missing, defaultLeft: Bool.random(using: &generator)))
                 if split > 0 {
                     let place = open.remove(at: Int.random(in: 0..<open.count, using: &generator))
-                    if place > 0 { tree.splits[Int(place - 1)].left = Int32(split) } else { tree.splits[Int(-place - 1)].right = Int32(split) }
+                    if place > 0 {
+                        tree.splits[Int(place - 1)].left = Int32(split)
+                    } else {
+                        tree.splits[Int(-place - 1)].right = Int32(split)
+                    }
                 }
                 open += [Int32(split + 1), -Int32(split + 1)]
             }
