@@ -1,4 +1,3 @@
-import Synchronization
 import WhenceCore
 
 /// A graph of ONNX, planned and ready: immutable, and shared by threads without locks but for the pool of workspaces.
@@ -40,7 +39,7 @@ final class ONNXGraph: Sendable {
     private let numbersPerRow: Int
     /// Rows that are taken through the graph at once.
     let blockRows: Int
-    private let spare = Mutex<[GraphWorkspace]>([])
+    private let spare = SparePool<GraphWorkspace>(max: 64)
 
     /// Memory of one workspace that a block of rows is cut to.
     private static let workspaceBytes = 256 << 10
@@ -63,7 +62,6 @@ final class ONNXGraph: Sendable {
         opsets = file.opsets
         operators = file.nodes.reduce(into: [:]) { $0[$1.op, default: 0] += 1 }
         blockRows = max(1, min(256, ONNXGraph.workspaceBytes / 8 / max(1, numbersPerRow)))
-        spare.withLock { $0.reserveCapacity(64) }
     }
 
     /// Bytes that the weights take, and one workspace.
@@ -85,8 +83,8 @@ final class ONNXGraph: Sendable {
     /// - Throws: `invalidValue` where a row holds what the model refuses, such as a category that it does not know.
     func predict(_ features: Span<Double>, rows: Int, into answers: inout MutableSpan<Double>) throws(WhenceError) {
         precondition(features.count == rows * featureCount && answers.count >= rows * outputCount)
-        let workspace = spare.withLock { $0.popLast() } ?? GraphWorkspace(numbersPerRow: numbersPerRow, rowsMax: blockRows)
-        defer { spare.withLock { if $0.count < 64 { $0.append(workspace) } } }
+        let workspace = spare.take() ?? GraphWorkspace(numbersPerRow: numbersPerRow, rowsMax: blockRows)
+        defer { spare.giveBack(workspace) }
         var start = 0
         while start < rows {
             let count = min(blockRows, rows - start)

@@ -19,6 +19,8 @@ struct ProtobufReader: ~Copyable {
 
     private var stream: ModelStream
     private var messages: [Message] = []
+    /// The message whose end was met last: what its reader finds wrong now is wrong in it.
+    private var closed: Message?
     private var end: Int
     /// The wire type of the field whose number was returned last.
     private var wire: UInt8 = 0
@@ -29,7 +31,7 @@ struct ProtobufReader: ~Copyable {
     }
 
     /// Where the reader is, as `graph.node[3].attribute[2]`.
-    var path: String { messages.map { $0.index.map { [name = $0.name] in "\(name)[\($0)]" } ?? $0.name }.joined(separator: ".") }
+    var path: String { (messages + (closed.map { [$0] } ?? [])).map { $0.index.map { [name = $0.name] in "\(name)[\($0)]" } ?? $0.name }.joined(separator: ".") }
 
     func fault(_ message: String, hint: String = "", code: WhenceError.Code = .malformedInput) -> WhenceError {
         let path = path
@@ -46,9 +48,11 @@ struct ProtobufReader: ~Copyable {
     mutating func nextField() throws(WhenceError) -> Int? {
         if stream.offset >= end {
             guard stream.offset == end else { throw cutShort() }
-            if messages.popLast() != nil { end = messages.last?.end ?? stream.totalBytes }
+            closed = messages.popLast()
+            if closed != nil { end = messages.last?.end ?? stream.totalBytes }
             return nil
         }
+        closed = nil
         let tag = try takeVarint()
         let field = tag >> 3
         wire = UInt8(tag & 7)
