@@ -25,6 +25,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -34,11 +36,13 @@ let package = Package(
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CRocksDBExtras", dependencies: ["CRocksDB"]),
+        .target(name: "CChecksum"),
         room("RocksDB", ["CRocksDB", "CRocksDBExtras"]),
         room("WhenceCore"),
         room("WhenceCatalog", ["WhenceCore", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto")]),
         room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
+        room("WhenceProtocol", ["WhenceCore", "CChecksum", "CZstd", .product(name: "NIOCore", package: "swift-nio")]),
         .executableTarget(
             name: "whence",
             dependencies: [
@@ -57,6 +61,7 @@ let package = Package(
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
+        tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio")]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),

@@ -28,6 +28,15 @@ public struct WhenceError: Error, Sendable, Equatable {
         case beyondRetention = 3009
         case deadlineExceeded = 4001
         case cancelled = 4002
+        case overloaded = 4003
+        case notAuthenticated = 4004
+        case notAllowed = 4005
+        case protocolViolation = 4006
+        case unsupportedVersion = 4007
+        case draining = 4008
+        case internalError = 4009
+        /// Made by clients, never sent.
+        case connectionLost = 4010
     }
 
     /// The stable code.
@@ -40,13 +49,18 @@ public struct WhenceError: Error, Sendable, Equatable {
     public var hint: String
     /// Whether the same request may succeed when it is simply repeated.
     public var isRetryable: Bool
+    /// How long to wait before that, at least; nil where there is no advice.
+    public var retryAfter: Duration?
 
-    public init(_ code: Code, _ message: String, place: String = "", hint: String = "", isRetryable: Bool = false) {
+    public init(
+        _ code: Code, _ message: String, place: String = "", hint: String = "", isRetryable: Bool = false, retryAfter: Duration? = nil
+    ) {
         self.code = code
         self.message = message
         self.place = place
         self.hint = hint
         self.isRetryable = isRetryable
+        self.retryAfter = retryAfter
     }
 
     /// The same error, with an outer place put in front of its own (`file.csv:12`, then `column dep_delay`).

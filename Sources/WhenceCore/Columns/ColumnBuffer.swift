@@ -23,6 +23,13 @@ import Foundation
         unsafe bytes.withUnsafeBytes { unsafe mutableBytes.copyMemory(from: $0) }
     }
 
+    /// A copy of a bitmap of `count` bits, those past the last one cleared.
+    public convenience init(copyingBitmap bytes: RawSpan, count: Int) {
+        precondition(bytes.byteCount == (count + 7) / 8)
+        self.init(copying: bytes)
+        if count & 7 != 0 { unsafe mutableBytes[bytes.byteCount - 1] &= (1 << UInt8(count & 7)) - 1 }
+    }
+
     deinit { unsafe free(start) }
 
     var mutableBytes: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount) }

@@ -1,0 +1,85 @@
+import WhenceCore
+
+/// Some rows of a column, as `columns` states them. Made without allocating.
+struct ColumnSlice {
+    let column: Column
+    let rows: Range<Int>
+    /// The elements of the rows of a list; for other types the rows themselves.
+    let elements: Range<Int>
+    let nullCount: Int
+    let sizes: ColumnSizes
+    /// Where the values begin in the column's own buffer, in bytes; of no meaning for bits.
+    let valuesStart: Int
+
+    init(_ column: Column, _ rows: Range<Int>) {
+        self.column = column
+        self.rows = rows
+        var sizes = ColumnSizes()
+        nullCount = rows.count == column.count ? column.nullCount : ColumnSlice.nulls(column, rows)
+        if nullCount > 0 { sizes.validity = (rows.count + 7) / 8 }
+        switch column.type {
+        case .scalar(let scalar):
+            elements = rows
+            if scalar.width == nil { sizes.offsets = 4 * (rows.count + 1) }
+            (valuesStart, sizes.values) = ColumnSlice.values(scalar, rows, column.offsets)
+        case .vector(let dimension):
+            elements = rows
+            valuesStart = 4 * dimension * rows.lowerBound
+            sizes.values = 4 * dimension * rows.count
+        case .list(let scalar):
+            sizes.offsets = 4 * (rows.count + 1)
+            elements = ColumnSlice.bounds(rows, column.offsets)
+            if scalar.width == nil { sizes.elementOffsets = 4 * (elements.count + 1) }
+            (valuesStart, sizes.values) = ColumnSlice.values(scalar, elements, column.elementOffsets)
+        }
+        self.sizes = sizes
+    }
+
+    /// Bytes of `columns` with these rows of `batch`.
+    static func payloadBytes(_ batch: ColumnBatch, _ rows: Range<Int>) -> Int {
+        var headerBytes = 8
+        var bodyBytes = 0
+        for column in batch.columns {
+            headerBytes += ColumnSizes.headerBytes(column.type)
+            bodyBytes += ColumnSlice(column, rows).sizes.paddedBytes
+        }
+        return ColumnSizes.padded(headerBytes) + bodyBytes
+    }
+
+    /// Where the values of `range` lie, and how long they are, in bytes.
+    private static func values(_ scalar: ScalarType, _ range: Range<Int>, _ offsets: ColumnBuffer?) -> (start: Int, byteCount: Int) {
+        if scalar == .bool { return (0, (range.count + 7) / 8) }
+        if let width = scalar.width { return (width * range.lowerBound, width * range.count) }
+        let bytes = bounds(range, offsets)
+        return (bytes.lowerBound, bytes.count)
+    }
+
+    private static func bounds(_ range: Range<Int>, _ offsets: ColumnBuffer?) -> Range<Int> {
+        guard let offsets else { return 0..<0 }
+        return offsets.offset(range.lowerBound)..<offsets.offset(range.upperBound)
+    }
+
+    private static func nulls(_ column: Column, _ rows: Range<Int>) -> Int {
+        guard let validity = column.validity else { return 0 }
+        return rows.count - validity.setBits(rows)
+    }
+}
+
+extension ColumnBuffer {
+    /// The Int32 at `index`; 0 past the end, where a column of no rows may have no offsets.
+    func offset(_ index: Int) -> Int {
+        guard index * 4 + 4 <= byteCount else { return 0 }
+        return Int(unsafe span.unsafeLoadUnaligned(fromByteOffset: index * 4, as: Int32.self))
+    }
+
+    /// Bits of `range`, which begins at a multiple of 8, that are set.
+    func setBits(_ range: Range<Int>) -> Int {
+        let bits = span.extracting(range.lowerBound / 8..<(range.upperBound + 7) / 8)
+        var count = 0
+        let words = range.count / 64
+        for word in 0..<words { count += unsafe bits.unsafeLoadUnaligned(fromByteOffset: word * 8, as: UInt64.self).nonzeroBitCount }
+        for index in words * 8..<range.count / 8 { count += bits[index].nonzeroBitCount }
+        if range.count & 7 != 0 { count += (bits[range.count / 8] & ((1 << UInt8(range.count & 7)) - 1)).nonzeroBitCount }
+        return count
+    }
+}
