@@ -33,9 +33,10 @@ bench: ## the engine's own benchmarks
 	@.ci/setup
 	@Benchmarks/run bench
 
-bench-peers: ## Whence beside DuckDB and Polars, on the same data
+bench-peers: ## Whence beside DuckDB, Polars, Redis and Feast, on the same data
 	@.ci/setup peers
 	@Benchmarks/run peers
+	@Benchmarks/run serving
 
 bench-scale: ## how the cost of a read grows with the store
 	@.ci/setup

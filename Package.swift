@@ -20,6 +20,7 @@ let package = Package(
     name: "whence",
     products: [
         .executable(name: "whence", targets: ["whence"]),
+        .library(name: "WhenceProtocol", targets: ["WhenceCore", "WhenceProtocol"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
     ],
     dependencies: [

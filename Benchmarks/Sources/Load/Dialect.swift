@@ -5,9 +5,9 @@ import NIOCore
 /// One per connection; used on its event loop alone.
 protocol Dialect {
     /// What the client sends before its first request, and whether the server has to answer it first.
-    mutating func open(into buffer: inout ByteBuffer) -> Bool
+    mutating func open(into buffer: inout ByteBuffer) throws -> Bool
     /// Appends the next request, which carries `slot` in case that answers come in any order.
-    mutating func ask(slot: Int, into buffer: inout ByteBuffer)
+    mutating func ask(slot: Int, into buffer: inout ByteBuffer) throws
     /// Takes whole answers from the front of `buffer` and calls `done` with the slot of each.
     mutating func take(from buffer: inout ByteBuffer, done: (Int, Outcome) -> Void) throws
 }

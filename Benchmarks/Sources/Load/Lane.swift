@@ -30,7 +30,7 @@ final class Lane<Speech: Dialect>: ChannelInboundHandler, @unchecked Sendable {
     func ask(intended: NIODeadline) {
         guard let slot = free.popLast() else { return }
         started[slot] = intended
-        speech.ask(slot: slot, into: &outgoing)
+        do { try speech.ask(slot: slot, into: &outgoing) } catch { run.failed("\(error)") }
     }
 
     func flush() {
@@ -41,7 +41,7 @@ final class Lane<Speech: Dialect>: ChannelInboundHandler, @unchecked Sendable {
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        if !speech.open(into: &outgoing) { begin() }
+        do { if try !speech.open(into: &outgoing) { begin() } } catch { run.failed("\(error)") }
         flush()
     }
 

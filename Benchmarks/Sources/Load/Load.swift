@@ -14,7 +14,7 @@ import NIOPosix
             }
         case "whence":
             try await put(options) { lane in
-                WhenceDialect(
+                try WhenceDialect(
                     service: options.service, entitiesPerRequest: options.batch, features: options.features, picker: options.picker(lane))
             }
         default: throw WrongAnswer(description: "which server? whence or redis")
@@ -22,7 +22,7 @@ import NIOPosix
     }
 
     /// One event loop does it all: the other core is the server's.
-    private static func put<Speech: Dialect>(_ options: Options, _ speech: @escaping @Sendable (Int) -> Speech) async throws {
+    private static func put<Speech: Dialect>(_ options: Options, _ speech: @escaping @Sendable (Int) throws -> Speech) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let line = try await loop.flatSubmit {
@@ -32,7 +32,7 @@ import NIOPosix
                     .channelOption(.socketOption(.tcp_nodelay), value: 1)
                     .channelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture {
-                            try channel.pipeline.syncOperations.addHandler(Lane(speech(index), depth: options.depth, run: run))
+                            try channel.pipeline.syncOperations.addHandler(Lane(try speech(index), depth: options.depth, run: run))
                         }
                     }
                     .connect(host: "127.0.0.1", port: options.port)
