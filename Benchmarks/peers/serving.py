@@ -197,7 +197,7 @@ class Bench:
             for request in range(requests + 50):
                 entities = (request * batch + np.arange(batch)) * 7919 % 20_000
                 start = time.perf_counter()
-                service.get({"user_id": entities})
+                service.read({"user_id": entities})
                 times.append(time.perf_counter() - start)
             times = sorted(times[50:])
             return times[len(times) // 2]
