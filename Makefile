@@ -18,8 +18,9 @@ SANITIZED ?= WhenceCoreTests|WhenceEngineTests
 help:
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: ## a year of real flights through the command line, every answer checked against pandas
+demo: ## a year of real flights through the command line and the server, every answer checked against pandas
 	@.ci/setup python
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input ./Sources/python
 	@.ci/build -c release --product whence
 	@.venv/bin/python Benchmarks/demo/demo.py --whence "$$(swift build -c release --show-bin-path)/whence"
 
@@ -33,9 +34,11 @@ bench: ## the engine's own benchmarks
 	@.ci/setup
 	@Benchmarks/run bench
 
-bench-peers: ## Whence beside DuckDB and Polars, on the same data
+bench-peers: ## Whence beside DuckDB, Polars, Redis, Feast, LightGBM, XGBoost and others, on the same data
 	@.ci/setup peers
 	@Benchmarks/run peers
+	@Benchmarks/run serving
+	@Benchmarks/run models
 
 bench-scale: ## how the cost of a read grows with the store
 	@.ci/setup

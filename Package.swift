@@ -20,6 +20,7 @@ let package = Package(
     name: "whence",
     products: [
         .executable(name: "whence", targets: ["whence"]),
+        .library(name: "WhenceProtocol", targets: ["WhenceCore", "WhenceProtocol"]),
         .library(name: "WhenceEngine", targets: ["WhenceCore", "WhenceCatalog", "WhenceEngine", "WhenceTabular"]),
         .library(name: "WhenceClient", targets: ["WhenceCore", "WhenceProtocol", "WhenceClient"]),
         .library(name: "WhenceModels", targets: ["WhenceCore", "WhenceModels"]),

@@ -6,6 +6,8 @@ let package = Package(
     dependencies: [
         .package(name: "whence", path: ".."),
         .package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         .target(name: "Workload", dependencies: [.product(name: "WhenceEngine", package: "whence")], path: "Sources/Workload"),
@@ -13,6 +15,13 @@ let package = Package(
             name: "Figures", dependencies: ["Workload", .product(name: "WhenceEngine", package: "whence")], path: "Sources/Figures"),
         .executableTarget(
             name: "Scoring", dependencies: [.product(name: "WhenceModels", package: "whence")], path: "Sources/Scoring"),
+        .executableTarget(
+            name: "Load",
+            dependencies: [
+                .product(name: "WhenceProtocol", package: "whence"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            path: "Sources/Load"),
         .executableTarget(
             name: "EngineBenchmarks",
             dependencies: [

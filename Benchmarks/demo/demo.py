@@ -20,6 +20,7 @@ import pyarrow.csv
 
 from prepare import LAST_WEEK, Preparation
 from reference import SELECTIONS, Reference, same
+from served import Server
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WIDTH = 100
@@ -180,6 +181,7 @@ class Demo:
         self.compare("as-served join with corrections", read_arrow(self.folder, "served-now.arrow"), self.reference(CORRECTIONS, True), spine)
         self.pinned()
         self.history(data)
+        self.served(spine, pin)
         self.summary(prepared, time.perf_counter() - start)
 
     def latest(self, data):
@@ -284,6 +286,46 @@ class Demo:
             found = [(v["kind"], pd.Timestamp(v["event_time"]).value // 1000, v["features"]) for v in answer]
             self.expect(f"history of {key} in {write.view}", found, wanted)
             note(f"= pandas: {len(answer)} versions, newest first")
+
+    def served(self, spine, pin):
+        """The same store behind a server: the same answers, through the Python client."""
+        heading("Behind a server", "the same store and the same questions, through 'whence serve' and the Python client")
+        origins = [("EWR", "UA"), ("JFK", "B6"), ("LGA", "DL")]
+        entities = [x for origin, carrier in origins for x in ("--entity", f"carrier={carrier},origin={origin}")]
+        here, _ = self.run("get", "origin_now", *entities, quiet=True)
+        server = Server(self.whence, self.folder)
+        try:
+            client = server.connect()
+            note(f"$ whence serve --data store --listen {server.address}")
+            keys = {"carrier": [c for _, c in origins], "origin": [o for o, _ in origins]}
+            answer = client.get("origin_now", keys).to_arrow()
+            found = [{n: plain(answer[n][i].as_py()) for n in here[i]["features"]} for i in range(len(origins))]
+            self.expect("features of the origins, online", found, [a["features"] for a in here])
+            read = client.prepare("origin_now")
+            seconds = []
+            for _ in range(2000):
+                start = time.perf_counter()
+                read.read(keys)
+                seconds.append(time.perf_counter() - start)
+            self.took("online reads, 3 entities at a time", 3 * len(seconds), sum(seconds))
+            note(f"client.get('origin_now', …): as embedded; {np.median(seconds) * 1e6:.0f} us in the median of {len(seconds):,} reads")
+
+            start = time.perf_counter()
+            table = client.as_of(spine.table, "arrival_delay", event_time="scheduled_at", known_at=pin).to_arrow()
+            self.step("join through the server, plain, pinned", len(table), time.perf_counter() - start)
+            before = self.differences
+            wanted = read_arrow(self.folder, "plain.arrow")
+            self.expect("join through the server: columns", table.column_names, wanted.column_names)
+            for name in wanted.column_names if self.differences == before else []:
+                equal = same(table[name], wanted[name])
+                self.compared += len(equal)
+                self.differences += int((~equal).sum())
+            if self.differences == before:
+                note(f"client.as_of(spine, 'arrival_delay', …, known_at=pin): {len(table):,} rows x {len(wanted.column_names)} columns, as in plain.arrow")
+            client.close()
+        finally:
+            code = server.stop()
+        self.expect("exit code of the server", code, 0)
 
     def summary(self, prepared, seconds):
         heading("Summary", "")
