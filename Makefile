@@ -24,10 +24,11 @@ demo: ## a year of real flights through the command line and the server, every a
 	@.ci/build -c release --product whence
 	@.venv/bin/python Benchmarks/demo/demo.py --whence "$$(swift build -c release --show-bin-path)/whence"
 
-test: ## all tests, and the formatting; warnings are errors
-	@.ci/setup
+test: ## all tests, Swift and Python, and the formatting; warnings are errors
+	@.ci/setup python-tests
 	@.ci/build --build-tests
 	@.ci/test --skip-build
+	@.ci/python-tests
 	@swift format lint --strict --parallel $(swift_files)
 
 bench: ## the engine's own benchmarks
