@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceEngine
 import WhenceTabular
 
 /// An entity as it is named on the command line: `airport=JFK`, or `carrier=UA,flight=1545`. A comma, an equals sign or a

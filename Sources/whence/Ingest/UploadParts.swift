@@ -1,5 +1,6 @@
 import WhenceCatalog
 import WhenceCore
+import WhenceEngine
 import WhenceProtocol
 import WhenceTabular
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import WhenceCore
 import WhenceModels
+import WhenceServer
 
 struct ModelInspect: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import WhenceCore
 import WhenceModels
+import WhenceServer
 import WhenceTabular
 
 struct ModelScore: ParsableCommand {

@@ -1,6 +1,7 @@
 import WhenceClient
 import WhenceCore
 import WhenceEngine
+import WhenceProtocol
 
 /// The rows of a stream, taken batch by batch.
 ///

@@ -36,7 +36,8 @@ struct AdminStats: ParsableCommand {
             ["view", "versions", "on disk", "files by level", "in memory", "to compact", "history from"], right: [1, 2, 4, 5])
         for view in statistics.views {
             table.append([
-                view.name, "\(view.versionsEstimated.grouped)", view.fileBytes.byteText, view.filesByLevel.map(String.init).joined(separator: " "),
+                view.name, "\(view.versionsEstimated.grouped)", view.fileBytes.byteText,
+                view.filesByLevel.map(String.init).joined(separator: " "),
                 view.memtableBytes.byteText, view.pendingCompactionBytes.byteText, view.horizon ?? "the beginning",
             ])
         }

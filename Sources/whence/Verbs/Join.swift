@@ -75,7 +75,7 @@ struct Join: ParsableCommand {
         let lookups = ProgressBar("looking up")
         // The join calls this while it is asked for its next block, one call at a time: nobody else moves the bars meanwhile.
         nonisolated(unsafe) let bars = (spine: bar, lookups: lookups)
-        let request = JoinRequest(
+        let request = WhenceEngine.JoinRequest(
             service: service, eventTimeColumn: spine.eventTime, knownAt: pin, asServed: asServed, memoryBytes: memory << 20,
             spill: noSpill ? .never : spillDir.map { .inDirectory($0) } ?? .inStore, threads: store.threads
         ) { progress in
@@ -103,10 +103,11 @@ struct Join: ParsableCommand {
     }
 
     private func join<Source: Spine>(
-        _ store: Store, _ request: JoinRequest, _ source: Source, _ format: OutputFormat, _ bar: ProgressBar
+        _ store: Store, _ request: WhenceEngine.JoinRequest, _ source: Source, _ format: OutputFormat, _ bar: ProgressBar
     ) throws {
         var join = try store.join(request, spine: try RenamedSpine(source, try spine.renames()))
-        try write(join.columns, join.knownAt, format, bar, spilledBytes: { join.spilledBytes }) { () throws(WhenceError) in try join.next() }
+        try write(join.columns, join.knownAt, format, bar, spilledBytes: { join.spilledBytes }) { () throws(WhenceError) in try join.next()
+        }
     }
 
     /// A file is uploaded as it is read; a spine of the store's own is made by the server.
@@ -129,7 +130,8 @@ struct Join: ParsableCommand {
             let scan = try store.scan(
                 name, features: spine.viewFeatures ?? [], knownAt: pin, from: try spine.start ?? .earliest,
                 to: try spine.end.map { $0.advanced(by: .microseconds(-1)) } ?? .latest, eventTime: spine.eventTime)
-            rows = try upload(try LeanSpine(scan, keeping: spine.viewFeatures, of: try store.catalog.view(named: name)), knownAt: scan.knownAt)
+            rows = try upload(
+                try LeanSpine(scan, keeping: spine.viewFeatures, of: try store.catalog.view(named: name)), knownAt: scan.knownAt)
         case .entities(let name):
             guard renames.isEmpty else {
                 throw UsageError("--rename", "the entities of a view keep their names when a server finds them", hint: "leave --rename out")

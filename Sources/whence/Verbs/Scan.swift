@@ -1,4 +1,5 @@
 import ArgumentParser
+import WhenceCatalog
 import WhenceCore
 import WhenceEngine
 import WhenceServer
