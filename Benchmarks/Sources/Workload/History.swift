@@ -67,11 +67,11 @@ public struct History: Sendable {
         _ = try backfill.publish()
     }
 
-    /// A spine of `rows` rows: entities and instants at random, from before the first version to after the last.
-    public func spine(rows: Int, seed: UInt64 = 7) throws(WhenceError) -> ColumnBatch {
+    /// `rows` rows of a spine, from row `first` on: entities and instants at random, from before the first version to after the last.
+    public func spine(first: Int = 0, rows: Int, seed: UInt64 = 7) throws(WhenceError) -> ColumnBatch {
         let users = ColumnBuilder(.int64)
         let times = ColumnBuilder(.timestamp)
-        for row in 0..<rows {
+        for row in first..<(first + rows) {
             let a = History.mix(seed << 40 | UInt64(row) << 1)
             let b = History.mix(seed << 40 | UInt64(row) << 1 | 1)
             users.append(fixed: Int64(a % UInt64(entities)))
