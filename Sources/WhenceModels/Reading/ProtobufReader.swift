@@ -31,7 +31,10 @@ struct ProtobufReader: ~Copyable {
     }
 
     /// Where the reader is, as `graph.node[3].attribute[2]`.
-    var path: String { (messages + (closed.map { [$0] } ?? [])).map { $0.index.map { [name = $0.name] in "\(name)[\($0)]" } ?? $0.name }.joined(separator: ".") }
+    var path: String {
+        (messages + (closed.map { [$0] } ?? [])).map { $0.index.map { [name = $0.name] in "\(name)[\($0)]" } ?? $0.name }.joined(
+            separator: ".")
+    }
 
     func fault(_ message: String, hint: String = "", code: WhenceError.Code = .malformedInput) -> WhenceError {
         let path = path

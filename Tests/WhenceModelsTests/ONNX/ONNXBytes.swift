@@ -18,14 +18,23 @@ enum ONNXBytes {
         values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) } }
     }
 
-    static func attribute(_ name: String, ints: [Int]) -> [UInt8] { field(5, field(1, name) + field(8, ints.flatMap(varint)) + field(20, 7)) }
-    static func attribute(_ name: String, floats values: [Float]) -> [UInt8] { field(5, field(1, name) + field(7, floats(values)) + field(20, 6)) }
-    static func attribute(_ name: String, strings: [String]) -> [UInt8] { field(5, field(1, name) + strings.flatMap { field(9, $0) } + field(20, 8)) }
+    static func attribute(_ name: String, ints: [Int]) -> [UInt8] {
+        field(5, field(1, name) + field(8, ints.flatMap(varint)) + field(20, 7))
+    }
+    static func attribute(_ name: String, floats values: [Float]) -> [UInt8] {
+        field(5, field(1, name) + field(7, floats(values)) + field(20, 6))
+    }
+    static func attribute(_ name: String, strings: [String]) -> [UInt8] {
+        field(5, field(1, name) + strings.flatMap { field(9, $0) } + field(20, 8))
+    }
     static func attribute(_ name: String, _ value: Int) -> [UInt8] { field(5, field(1, name) + field(3, value) + field(20, 2)) }
     static func attribute(_ name: String, _ value: String) -> [UInt8] { field(5, field(1, name) + field(4, value) + field(20, 3)) }
 
     static func node(_ op: String, _ inputs: [String], _ outputs: [String], domain: String = "", _ attributes: [UInt8] = []) -> [UInt8] {
-        field(1, inputs.flatMap { field(1, $0) } + outputs.flatMap { field(2, $0) } + field(3, "n") + field(4, op) + attributes + field(7, domain))
+        field(
+            1,
+            inputs.flatMap { field(1, $0) } + outputs.flatMap { field(2, $0) } + field(3, "n") + field(4, op) + attributes
+                + field(7, domain))
     }
 
     static func port(_ number: Int, _ name: String, type: Int = 1, dims: [Int?]) -> [UInt8] {
@@ -45,19 +54,24 @@ enum ONNXBytes {
 
     /// One tree with the given children; nodes from 3 on are leaves where `modes` says so.
     static func tree(
-        yes: [Int] = [1, 0, 0], no: [Int] = [2, 0, 0], modes: [String] = ["BRANCH_LEQ", "LEAF", "LEAF"], features: [Int]? = nil, values: [Float]? = nil,
+        yes: [Int] = [1, 0, 0], no: [Int] = [2, 0, 0], modes: [String] = ["BRANCH_LEQ", "LEAF", "LEAF"], features: [Int]? = nil,
+        values: [Float]? = nil,
         ids: [Int]? = nil, target: (nodes: [Int], ids: [Int]) = ([1, 2], [0, 0]), extra: [UInt8] = []
     ) -> [UInt8] {
         let count = modes.count
         return model(
             node(
                 "TreeEnsembleRegressor", ["x"], ["y"], domain: "ai.onnx.ml",
-                attribute("nodes_treeids", ints: Array(repeating: 0, count: count)) + attribute("nodes_nodeids", ints: ids ?? Array(0..<count))
+                attribute("nodes_treeids", ints: Array(repeating: 0, count: count))
+                    + attribute("nodes_nodeids", ints: ids ?? Array(0..<count))
                     + attribute("nodes_featureids", ints: features ?? Array(repeating: 0, count: count))
-                    + attribute("nodes_values", floats: values ?? Array(repeating: 0.5, count: count)) + attribute("nodes_modes", strings: modes)
+                    + attribute("nodes_values", floats: values ?? Array(repeating: 0.5, count: count))
+                    + attribute("nodes_modes", strings: modes)
                     + attribute("nodes_truenodeids", ints: yes) + attribute("nodes_falsenodeids", ints: no)
-                    + attribute("target_treeids", ints: Array(repeating: 0, count: target.nodes.count)) + attribute("target_nodeids", ints: target.nodes)
-                    + attribute("target_ids", ints: target.ids) + attribute("target_weights", floats: target.ids.indices.map { Float($0 + 1) })
+                    + attribute("target_treeids", ints: Array(repeating: 0, count: target.nodes.count))
+                    + attribute("target_nodeids", ints: target.nodes)
+                    + attribute("target_ids", ints: target.ids)
+                    + attribute("target_weights", floats: target.ids.indices.map { Float($0 + 1) })
                     + attribute("n_targets", 1) + extra))
     }
 }

@@ -22,15 +22,23 @@ import WhenceCore
         ("a child out of range", ONNXBytes.tree(yes: [7, 0, 0]), "child or feature that is out of range"),
         ("a negative child", ONNXBytes.tree(yes: [-1, 0, 0]), "child or feature that is out of range"),
         ("two parents", ONNXBytes.tree(yes: [1, 0, 0], no: [1, 0, 0]), "no child: a tree has a cycle or two roots"),
-        ("a leaf with two parents", ONNXBytes.tree(yes: [1, 2, 0, 0], no: [3, 2, 0, 0], modes: [branch, branch, "LEAF", "LEAF"], target: ([2, 3], [0, 0])), "child of two nodes"),
+        (
+            "a leaf with two parents",
+            ONNXBytes.tree(yes: [1, 2, 0, 0], no: [3, 2, 0, 0], modes: [branch, branch, "LEAF", "LEAF"], target: ([2, 3], [0, 0])),
+            "child of two nodes"
+        ),
         ("a cycle with the root", ONNXBytes.tree(yes: [0, 0, 0]), "no path leads to it"),
         (
-            "a cycle apart", ONNXBytes.tree(yes: [1, 0, 0, 4, 3], no: [2, 0, 0, 4, 3], modes: [branch, "LEAF", "LEAF", branch, branch]), "no path leads to it"
+            "a cycle apart", ONNXBytes.tree(yes: [1, 0, 0, 4, 3], no: [2, 0, 0, 4, 3], modes: [branch, "LEAF", "LEAF", branch, branch]),
+            "no path leads to it"
         ),
-        ("a NaN threshold", ONNXBytes.tree(values: [.nan, 0, 0]), "threshold is NaN"), ("a feature out of range", ONNXBytes.tree(features: [2, 0, 0]), "feature 2, and there are 2"),
+        ("a NaN threshold", ONNXBytes.tree(values: [.nan, 0, 0]), "threshold is NaN"),
+        ("a feature out of range", ONNXBytes.tree(features: [2, 0, 0]), "feature 2, and there are 2"),
         ("a rule that is not known", ONNXBytes.tree(modes: ["BRANCH_XX", "LEAF", "LEAF"]), "'BRANCH_XX', which is not known"),
-        ("edited counts", ONNXBytes.tree(values: [1, 2]), "'nodes_values' has 2 elements, where 3"), ("a number of a node twice", ONNXBytes.tree(ids: [0, 1, 1]), "stands twice"),
-        ("a weight of no leaf", ONNXBytes.tree(target: ([0, 2], [0, 0])), "no leaf"), ("a weight twice", ONNXBytes.tree(target: ([1, 1], [0, 0])), "two weights"),
+        ("edited counts", ONNXBytes.tree(values: [1, 2]), "'nodes_values' has 2 elements, where 3"),
+        ("a number of a node twice", ONNXBytes.tree(ids: [0, 1, 1]), "stands twice"),
+        ("a weight of no leaf", ONNXBytes.tree(target: ([0, 2], [0, 0])), "no leaf"),
+        ("a weight twice", ONNXBytes.tree(target: ([1, 1], [0, 0])), "two weights"),
         ("a target out of range", ONNXBytes.tree(target: ([1, 2], [0, 9])), "target 9, and there are 1"),
         ("a NaN leaf", ONNXBytes.tree(extra: ONNXBytes.attribute("base_values", floats: [1, 2])), "2 base values for 1 targets"),
         ("an attribute that is not known", ONNXBytes.tree(extra: ONNXBytes.attribute("nodes_extra", 1)), "'nodes_extra' is not known"),
@@ -62,20 +70,40 @@ import WhenceCore
 
     static let graphs: [([UInt8], String, String)] = [
         (ONNXBytes.model(ONNXBytes.node("Conv", ["x"], ["y"])), "operator Conv is not supported", "node 0 (Conv 'n')"),
-        (ONNXBytes.model(ONNXBytes.node("SVMClassifier", ["x"], ["y"], domain: "ai.onnx.ml")), "ai.onnx.ml.SVMClassifier is not supported", "node 0"),
-        (ONNXBytes.model(ONNXBytes.node("FusedGemm", ["x"], ["y"], domain: "com.microsoft")), "'com.microsoft' is not supported", "FusedGemm"),
+        (
+            ONNXBytes.model(ONNXBytes.node("SVMClassifier", ["x"], ["y"], domain: "ai.onnx.ml")),
+            "ai.onnx.ml.SVMClassifier is not supported", "node 0"
+        ),
+        (
+            ONNXBytes.model(ONNXBytes.node("FusedGemm", ["x"], ["y"], domain: "com.microsoft")), "'com.microsoft' is not supported",
+            "FusedGemm"
+        ),
         (ONNXBytes.model(ONNXBytes.node("Relu", ["z"], ["y"])), "'z' is made by no earlier node", "Relu"),
         (ONNXBytes.model(ONNXBytes.node("Relu", ["y"], ["y"])), "'y' is made by no earlier node", "Relu"),
         (ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["x"])), "'x' is made twice", "Relu"),
         (ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["z"])), "no node makes this output", "output 'y'"),
         (ONNXBytes.model(ONNXBytes.node("Softmax", ["x"], ["y"], ONNXBytes.attribute("axis", 0))), "across the rows", "Softmax"),
         (ONNXBytes.model(ONNXBytes.node("Concat", ["x", "x"], ["y"], ONNXBytes.attribute("axis", 0))), "across the rows", "Concat"),
-        (ONNXBytes.model(ONNXBytes.tensor("w", [3, 1], [1, 2, 3]) + ONNXBytes.node("MatMul", ["x", "w"], ["y"])), "do not fit", "MatMul"),
-        (ONNXBytes.model(ONNXBytes.tensor("w", [2, 2], [1, 2, 3, 4]) + ONNXBytes.node("Add", ["x", "w"], ["y"])), "differ from row to row", "Add"),
-        (ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["y"]), opsets: [("", 99)]), "version 99 of the operator set ai.onnx", "opset_import"),
+        (
+            ONNXBytes.model(ONNXBytes.tensor("w", [3, 1], [1, 2, 3]) + ONNXBytes.node("MatMul", ["x", "w"], ["y"])), "do not fit", "MatMul"
+        ),
+        (
+            ONNXBytes.model(ONNXBytes.tensor("w", [2, 2], [1, 2, 3, 4]) + ONNXBytes.node("Add", ["x", "w"], ["y"])),
+            "differ from row to row", "Add"
+        ),
+        (
+            ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["y"]), opsets: [("", 99)]), "version 99 of the operator set ai.onnx",
+            "opset_import"
+        ),
         (ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["y"]), ir: 60), "version 60 of ONNX's format", "byte"),
-        (ONNXBytes.model(ONNXBytes.port(11, "h", type: 10, dims: [nil, 1]) + ONNXBytes.node("Relu", ["x"], ["y"])), "float16", "graph.input[0]"),
-        (ONNXBytes.model(ONNXBytes.port(11, "v", dims: [nil, nil]) + ONNXBytes.node("Relu", ["x"], ["y"])), "shape of this input is not fixed", "input 'v'"),
+        (
+            ONNXBytes.model(ONNXBytes.port(11, "h", type: 10, dims: [nil, 1]) + ONNXBytes.node("Relu", ["x"], ["y"])), "float16",
+            "graph.input[0]"
+        ),
+        (
+            ONNXBytes.model(ONNXBytes.port(11, "v", dims: [nil, nil]) + ONNXBytes.node("Relu", ["x"], ["y"])),
+            "shape of this input is not fixed", "input 'v'"
+        ),
     ]
 
     @Test("graphs that are not supported are refused by name", arguments: graphs.indices)
