@@ -184,6 +184,26 @@ import WhenceProtocol
         await server.close()
     }
 
+    @Test func aServerThatFallsSilentIsFoundOut() async throws {
+        let journal = Journal()
+        // Nothing is ever answered.
+        let server = try await FakeServer { frame, _ in journal.add("\(frame.kindCode)") }
+        var configuration = server.configuration
+        configuration.idleBeforePing = .milliseconds(30)
+        configuration.openingTimeout = .milliseconds(200)
+        configuration.retries = .never
+        let client = try await WhenceClient.connect(configuration)
+        // Requests without an end of their own, which would wait for ever.
+        let streams = (0..<3).map { _ in Task { try await client.scan("v", timeout: .seconds(60)) } }
+        for stream in streams {
+            let error = await #expect(throws: WhenceError.self) { try await stream.value }
+            #expect(error?.code == .connectionLost)
+        }
+        #expect(journal.all.contains("3"))
+        await client.close()
+        await server.close()
+    }
+
     @Test func addressesAreRead() throws {
         #expect(try ClientConfiguration(address: "localhost:7433").host == "localhost")
         #expect(try ClientConfiguration(address: "[::1]:7433").host == "::1")

@@ -278,7 +278,8 @@ final class Session: ChannelInboundHandler {
         for (id, entry) in open {
             guard let deadline = entry.call.deadline else { continue }
             if deadline <= now {
-                open.removeValue(forKey: id)
+                // Who is told of one deadline may end the session, and with it the others.
+                guard open.removeValue(forKey: id) != nil else { continue }
                 abandon(entry, .deadlinePassed())
             } else {
                 next = min(next, deadline)

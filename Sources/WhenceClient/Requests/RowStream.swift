@@ -57,6 +57,8 @@ public struct RowStream: AsyncSequence, Sendable {
             var error: WhenceError?
         }
 
+        /// Held so that the connections stay open while rows come.
+        private let client: WhenceClient
         private let connection: Connection
         private let id: UInt32
         private let inbox = CallInbox()
@@ -65,7 +67,8 @@ public struct RowStream: AsyncSequence, Sendable {
         private let upload: RowUpload?
         private let sending = Mutex<Task<Void, Never>?>(nil)
 
-        init(_ connection: Connection, _ id: UInt32, window: UInt32, upload: RowUpload?) {
+        init(_ client: WhenceClient, _ connection: Connection, _ id: UInt32, window: UInt32, upload: RowUpload?) {
+            self.client = client
             self.connection = connection
             self.id = id
             self.upload = upload
@@ -194,7 +197,7 @@ extension WhenceClient {
                 throw CallFailure(error: error, wasSent: false)
             }
             let upload = schema.map { RowUpload(connection, id, $0, configuration) }
-            let reading = RowStream.Reading(connection, id, window: window, upload: upload)
+            let reading = RowStream.Reading(self, connection, id, window: window, upload: upload)
             reading.start(frame, deadline: timeLeft.deadline, send: send)
             return RowStream(reading, try await reading.schema())
         }
