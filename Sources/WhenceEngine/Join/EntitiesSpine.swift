@@ -125,7 +125,8 @@ extension Store {
     ///   - from: leave out an entity whose newest row at the instant is older than this.
     ///   - to: leave out an entity whose newest row at the instant is younger than this.
     public func entities(
-        of view: String, at instants: [Timestamp], from: Timestamp = .distantPast, to: Timestamp = .distantFuture, knownAt: Timestamp? = nil, asServed: Bool = false,
+        of view: String, at instants: [Timestamp], from: Timestamp = .distantPast, to: Timestamp = .distantFuture,
+        knownAt: Timestamp? = nil, asServed: Bool = false,
         eventTimeColumn: String = "event_time"
     ) throws(WhenceError) -> EntitiesSpine {
         for instant in instants where !instant.isInRange {

@@ -99,7 +99,9 @@ public struct ColumnRows: Sendable {
         for row in rows {
             do throws(WhenceError) {
                 let range = table.range(row)
-                guard !range.isEmpty else { throw WhenceError(.invalidKey, "a join key has no value", hint: "every row needs its join keys") }
+                guard !range.isEmpty else {
+                    throw WhenceError(.invalidKey, "a join key has no value", hint: "every row needs its join keys")
+                }
                 guard times.isValid(row) else { throw WhenceError(.invalidTime, "the event time is missing", hint: "every row needs one") }
                 let eventTime = Timestamp(microseconds: times.load(row, as: Int64.self))
                 var stated: Timestamp?

@@ -43,6 +43,12 @@ public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
         return parts.allSatisfy { part in UInt8(part) != nil }
     }
 
+    /// A peer's address, for logs.
+    static func text(_ address: SocketAddress?) -> String {
+        guard let host = address?.ipAddress, let port = address?.port else { return "unknown" }
+        return ListenAddress(host: host, port: port).description
+    }
+
     /// What a failure to listen there means to a person.
     public static func bindingError(_ error: any Error, _ address: ListenAddress) -> WhenceError {
         let place = "\(address)"

@@ -48,7 +48,7 @@ final class SideHandler: ChannelInboundHandler {
         let method = head.method
         let uri = head.uri
         let authorization = head.headers["authorization"]
-        let peer = context.remoteAddress.map { "\($0)" } ?? "unknown"
+        let peer = ListenAddress.text(context.remoteAddress)
         let pages = pages
         guard uri.utf8.count <= 1_024, authorization.count <= 1 else {
             write(HTTPResponse(status: .badRequest, body: "bad request\n"), isHead: false, context)

@@ -73,4 +73,6 @@ public enum ShedReason: String, Sendable, CaseIterable {
     case requests
     case requestsPerConnection = "requests_per_connection"
     case queue
+    /// An event loop had more to do than it can.
+    case load
 }

@@ -59,6 +59,8 @@ extension RequestWork {
 
     func describe(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
         let message = try DescribeRequest(decoding: frame)
+        // Before any name is looked up: who may read nothing learns no names from the errors.
+        try principal.check(.read, view: nil)
         let service = try core.store.catalog.resolve(message.selection)
         for selection in service.selections { try principal.check(.read, view: selection.view.definition.name) }
         return Answer(CatalogDocuments.describe(service))

@@ -7,6 +7,12 @@ extension Session {
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) {
         guard isNewRequest(frame) else { return }
         let arrival = NIODeadline.now()
+        if loop.isOverloaded(arrival) {
+            core.metrics.shed(.load)
+            core.metrics.record(.onlineRead, code: WhenceError.Code.overloaded.rawValue, duration: .zero, rows: 0, bytes: frame.byteCount)
+            return sendError(
+                .overloaded("more reads are asked for than can be answered", retryAfter: .milliseconds(20)), requestID: frame.requestID)
+        }
         var code = 0
         var rows = 0
         do throws(WhenceError) {
@@ -17,6 +23,8 @@ extension Session {
                 reader = last
             } else {
                 message = try OnlineRead(decoding: frame)
+                // Before any name is looked up: who may read nothing learns no names from the errors.
+                try principal.check(.read, view: nil)
                 reader = try loop.readers.reader(core, message.question)
                 lastReader = reader
             }
@@ -35,6 +43,9 @@ extension Session {
         } catch {
             guard error.code != .protocolViolation else { throw error }
             code = error.code.rawValue
+            if error.code == .notAllowed || error.code == .notAuthenticated {
+                core.access.recordEnd(of: .onlineRead, by: principal, peer: peer, error: error)
+            }
             sendError(error, requestID: frame.requestID)
         }
         core.metrics.record(.onlineRead, code: code, duration: (.now() - arrival).duration, rows: rows, bytes: frame.byteCount)

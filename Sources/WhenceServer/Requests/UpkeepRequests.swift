@@ -1,3 +1,4 @@
+import Synchronization
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
@@ -13,8 +14,10 @@ extension RequestWork {
 
     func compact(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
         let message = try CompactRequest(decoding: frame)
+        request.subject.withLock { $0 = message.view }
         try principal.check(.administer, view: message.view)
         let (store, name) = (core.store, message.view)
+        _ = try store.catalog.view(named: name)
         func bytes() -> Int { store.statistics().views.first { $0.name == name }?.fileBytes ?? 0 }
         report(done: 0, total: 1, unit: "views")
         let start = ContinuousClock.now
@@ -35,6 +38,7 @@ extension RequestWork {
         let names =
             message.views.isEmpty
             ? catalog.views.values.filter { $0.definition.retention != nil }.map(\.definition.name).sorted() : message.views
+        request.subject.withLock { $0 = names.joined(separator: ", ") }
         if names.isEmpty { try principal.check(.administer, view: nil) }
         for view in names { try principal.check(.administer, view: view) }
         guard message.horizon == nil || !message.views.isEmpty else {
@@ -61,6 +65,7 @@ extension RequestWork {
 
     func erase(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
         let message = try EraseRequest(decoding: frame)
+        request.subject.withLock { $0 = message.entity }
         try principal.check(.administer, view: nil)
         let store = core.store
         let key = try EntityKey(row: 0, of: message.keys, keys: try store.catalog.entity(named: message.entity).definition.joinKeys)

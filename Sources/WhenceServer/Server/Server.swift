@@ -81,9 +81,7 @@ public final class Server: Service, Sendable {
         do {
             channel = try await bootstrap.bind(host: listen.host, port: listen.port).get()
         } catch {
-            throw WhenceError(
-                .inputOutput, "cannot listen: \(error)", place: "\(listen)",
-                hint: "choose another address or port, or end what listens there")
+            throw ListenAddress.bindingError(error, listen)
         }
         state.withLock { $0.listeners.append(channel) }
         for loop in self.loops { loop.eventLoop.execute { loop.begin() } }

@@ -9,6 +9,11 @@ final class LoopState: @unchecked Sendable {
     /// Readers that have lately been used, shared by the loop's sessions.
     var readers = ReaderCache()
     private var sweep: RepeatedTask?
+    /// When the loop began to serve its sockets in this turn; nil between turns.
+    private var turnBegan: NIODeadline?
+    /// When the first of an unbroken row of turns began that took longer than they should.
+    private var busySince: NIODeadline?
+    private let turnLimit: TimeAmount
 
     /// How often sessions are looked at that do nothing themselves.
     private static let sweepEvery = TimeAmount.milliseconds(250)
@@ -16,7 +21,41 @@ final class LoopState: @unchecked Sendable {
     init(_ eventLoop: any EventLoop, _ core: ServerCore) {
         self.eventLoop = eventLoop
         self.core = core
+        turnLimit = core.limits.turnTime.timeAmount
     }
+
+    // MARK: Load
+
+    /// Long turns for so long are no burst any more.
+    private static let patience = TimeAmount.milliseconds(100)
+
+    /// Says that a session has something to do in this turn of the loop: all sockets that are ready are served in a turn, and what comes
+    /// meanwhile waits for the next one.
+    func enterTurn() {
+        guard turnBegan == nil else { return }
+        turnBegan = .now()
+        // Tasks run when the turn's sockets have been served.
+        eventLoop.execute { [self] in endTurn() }
+    }
+
+    private func endTurn() {
+        guard let began = turnBegan else { return }
+        turnBegan = nil
+        if NIODeadline.now() - began > turnLimit {
+            if busySince == nil { busySince = began }
+        } else {
+            busySince = nil
+        }
+    }
+
+    /// Whether a read that is come to now is to be refused: more has been asked for than is answered, for a while, and this turn has had its
+    /// time. Refusing costs a hundredth of answering, so that those who are answered do not wait for the rest.
+    func isOverloaded(_ now: NIODeadline) -> Bool {
+        guard let busySince, let turnBegan else { return false }
+        return now - turnBegan > turnLimit && now - busySince > LoopState.patience
+    }
+
+    // MARK: Upkeep
 
     func begin() {
         sweep = eventLoop.scheduleRepeatedTask(initialDelay: LoopState.sweepEvery, delay: LoopState.sweepEvery) { [weak self] _ in

@@ -11,6 +11,8 @@ final class OpenRequest: @unchecked Sendable {
     let deadline: NIODeadline
     /// Set when the request needs no answer any more: cancelled, too late, answered, or its connection gone.
     let isEnded = Atomic<Bool>(false)
+    /// The view or entity that an administrative act is about, once that is known: for the audit log.
+    let subject = Mutex<String?>(nil)
     /// Answers with `deadlineExceeded` when the time has come.
     var timer: Scheduled<Void>?
     /// The stream that answers it, if one does.
@@ -18,6 +20,8 @@ final class OpenRequest: @unchecked Sendable {
     /// When a thread took it up; what was before is time in the queue.
     var workBegan: NIODeadline?
     var rows = 0
+    /// Bytes of the frame that it came in.
+    let frameBytes: Int
     /// Bytes of its frames, both ways.
     var bytes: Int
 
@@ -26,6 +30,7 @@ final class OpenRequest: @unchecked Sendable {
         self.operation = operation
         self.arrival = arrival
         self.deadline = deadline
+        frameBytes = bytes
         self.bytes = bytes
     }
 

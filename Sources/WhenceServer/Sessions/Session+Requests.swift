@@ -32,7 +32,7 @@ extension Session {
         guard requests.count < core.limits.requestsPerConnection else {
             return refuse(frame, operation, .requestsPerConnection, "the connection has as many open requests as it may have")
         }
-        guard core.admission.beginRequest() else {
+        guard core.admission.beginRequest(frameBytes: frame.byteCount) else {
             return refuse(frame, operation, .requests, "the server has as many open requests as it takes")
         }
         let arrival = NIODeadline.now()
@@ -69,7 +69,6 @@ extension Session {
 
     /// Forgets a request whose last answer has been written, and counts it.
     func finish(_ request: OpenRequest, error: WhenceError? = nil) {
-        let code = error?.code
         guard requests[request.id] === request else { return }
         requests[request.id] = nil
         request.isEnded.store(true, ordering: .relaxed)
@@ -79,18 +78,21 @@ extension Session {
             request.stream = nil
             abandon(stream)
         }
-        core.admission.endRequest()
+        core.admission.endRequest(frameBytes: request.frameBytes)
         core.metrics.inFlight.add(-1)
         let now = NIODeadline.now()
         let took = (now - request.arrival).duration
-        core.metrics.record(request.operation, code: code?.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
-        if let principal { core.access.recordEnd(of: request.operation, by: principal, peer: peer, error: error) }
+        core.metrics.record(request.operation, code: error?.code.rawValue ?? 0, duration: took, rows: request.rows, bytes: request.bytes)
+        if let principal {
+            core.access.recordEnd(
+                of: request.operation, by: principal, peer: peer, view: request.subject.withLock { $0 }, error: error)
+        }
         if let slow = core.configuration.slowRequest, took >= slow {
             let waited = ((request.workBegan ?? now) - request.arrival).duration
             core.logger.warning(
                 "a slow request",
                 metadata: log([
-                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(code?.rawValue ?? 0)",
+                    "request": "\(request.id)", "operation": "\(request.operation.label)", "code": "\(error?.code.rawValue ?? 0)",
                     "milliseconds": "\(took.microseconds / 1000)", "milliseconds_waited": "\(waited.microseconds / 1000)",
                     "rows": "\(request.rows)", "bytes": "\(request.bytes)",
                 ]))

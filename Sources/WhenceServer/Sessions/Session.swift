@@ -30,6 +30,10 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Requests that are open, by their ids.
     var requests: [UInt32: OpenRequest] = [:]
     /// The bytes of the last online read's selection and schema, and the reader that they led to.
+    /// Streams that are open.
+    var streams = 0
+    /// Whether a stream wanted to do a step and was not let, because others have made enough that is not sent.
+    var isStreamHeldBack = false
     weak var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
@@ -77,7 +81,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        peer = context.remoteAddress?.description ?? "unknown"
+        peer = ListenAddress.text(context.remoteAddress)
         if context.channel.isActive { begin() }
     }
 
@@ -90,7 +94,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     private func begin() {
         guard !loop.sessions.keys.contains(id) else { return }
-        peer = context?.remoteAddress?.description ?? "unknown"
+        peer = ListenAddress.text(context?.remoteAddress)
         loop.sessions[id] = self
         core.metrics.connections.add(1)
         core.metrics.accepted.add(1)
@@ -111,6 +115,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         let bytes = unwrapInboundIn(data)
         guard !isClosed, !isClosing else { return }
         isInBurst = true
+        loop.enterTurn()
         core.metrics.bytesReceived.add(bytes.readableBytes)
         decoder.feed(bytes)
         takeFrames()

@@ -77,6 +77,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
 
     private func begin(_ output: inout StreamOutput) throws(WhenceError) {
         let store = core.store
+        // Before any name is looked up: who may read nothing learns no names from the errors.
+        try principal.check(.read, view: nil)
         let service = try store.catalog.resolve(request.selection)
         for selection in service.selections { try principal.check(.read, view: selection.view.definition.name) }
         let memory = request.memoryBytes == 0 ? core.limits.joinMemoryBytes : Int(clamping: request.memoryBytes)
@@ -85,8 +87,9 @@ final class JoinJob: StreamJob, @unchecked Sendable {
                 .limitExceeded, "a join may take \(core.limits.streamMemoryBytes) bytes of memory here, and not \(memory)",
                 hint: "ask for less memory: the join takes more blocks then")
         }
-        try core.admission.reserve(memory)
-        memoryBytes = memory
+        let promised = takesUploads ? memory + core.limits.uploadCreditBytes : memory
+        try core.admission.reserve(promised)
+        memoryBytes = promised
         var join = WhenceEngine.JoinRequest(
             service: service, eventTimeColumn: request.eventTime, knownAt: request.knownAt, asServed: request.asServed, memoryBytes: memory)
         switch request.source {

@@ -33,18 +33,22 @@ final class TestServer: Sendable {
     let metrics = ServerMetrics()
     private let scratch: ScratchDirectory
 
-    init(_ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl(), tls: ServerTLS? = nil)
-        async throws
-    {
+    /// - Parameter directory: where the store is to be; nil for a place of its own.
+    init(
+        _ change: (inout ServerConfiguration) -> Void = { _ in }, access: AccessControl = AccessControl(), tls: ServerTLS? = nil,
+        in directory: String? = nil
+    ) async throws {
         scratch = try ScratchDirectory()
         var options = StoreOptions()
         options.blockCacheBytes = 16 << 20
-        options.memtableBytes = 16 << 20
-        store = try Store(at: scratch.path("store"), options: options)
+        options.memtableBytes = 4 << 20
+        store = try Store(at: directory ?? scratch.path("store"), options: options)
         try store.define(TestServer.yaml)
         var configuration = ServerConfiguration()
         configuration.listen = ListenAddress(host: "127.0.0.1", port: 0)
         configuration.limits.drainTime = .seconds(5)
+        // On a busy machine every turn of an event loop may be long.
+        configuration.limits.turnTime = .seconds(60)
         change(&configuration)
         var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical

@@ -34,7 +34,8 @@ import WhenceProtocol
                 clientAuthorities: clientAuthority == nil ? nil : scratch.path("clients.pem"))
             let tls = try ServerTLS(files)
             self.tls = tls
-            server = try await TestServer(access: users.access, tls: tls)
+            // Other tests keep the processors busy: nothing here is about how long an opening may take.
+            server = try await TestServer({ $0.limits.openingTime = .seconds(100) }, access: users.access, tls: tls)
         }
 
         func connect(_ hostname: String = "localhost", identity: (certificate: String, key: String)? = nil) async throws -> SecureClient {
@@ -235,12 +236,51 @@ import WhenceProtocol
         try await client.send(CompactRequest(timeout: nil, view: "trips"), id: 1)
         while try RawClient.check(try await client.frame()).kind != .document {}
         try await client.send(CompactRequest(timeout: nil, view: "no_such_view"), id: 2)
-        #expect(await Self.code { _ = try RawClient.check(try await client.frame()) }?.code == .notFound)
+        let missing = await Self.code {
+            while try RawClient.check(try await client.frame()).kind == .progress {}
+        }
+        #expect(missing?.code == .notFound)
         let audit = try guarded.users.audit()
         #expect(audit.map { $0["result"] } == ["ok", "notFound"])
         #expect(audit.allSatisfy { $0["event"] == "administration" && $0["user"] == "dba" && $0["operation"] == "compact" })
         #expect(audit.allSatisfy { $0["peer"]?.contains("127.0.0.1") == true })
         await client.close()
+        await guarded.end()
+    }
+
+    @Test("who may read nothing learns no names, and who may read one view nothing of another") func names() async throws {
+        let guarded = try await Guarded()
+        try guarded.users.administration.add("loader", password: nil, grants: ["writer"])
+        let loader = try guarded.users.administration.makeToken(for: "loader", label: "", lifetime: nil)
+        try guarded.users.access.reload()
+        let entities = Tables.drivers(0..<1)
+        for (token, isReader) in [(loader.text, false), (guarded.users.token.text, true)] {
+            let client = try await guarded.connect()
+            _ = try await client.open()
+            try await client.send(Authenticate(mechanism: "BEARER", data: Array(token.utf8)), id: 0)
+            _ = try Authenticated(decoding: try RawClient.check(try await client.frame()))
+            var id: UInt32 = 1
+            func refusal<M: Message>(_ message: M) async throws -> WhenceError? {
+                id += 1
+                try await client.send(message, id: id)
+                return await Self.code { _ = try RawClient.check(try await client.frame()) }
+            }
+            func online(_ features: [String]) throws -> OnlineRead {
+                let question = try PreparedQuestion(OnlineQuestion(.features(features), keys: BatchSchema(of: entities)))
+                return OnlineRead(timeout: nil, knownSchema: 0, question: question, entities: entities)
+            }
+            for features in [["position.lat"], ["position.*", "trips.count"]] {
+                let refused = try await refusal(online(features))
+                #expect(refused?.code == .notAllowed)
+                #expect(try await refusal(DescribeRequest(timeout: nil, selection: .features(features)))?.code == .notAllowed)
+            }
+            let unknown = try await refusal(online(["trps.count"]))
+            #expect(unknown?.code == (isReader ? .notFound : .notAllowed))
+            #expect(unknown?.description.contains("trips") == isReader)
+            let wrongFeature = try await refusal(DescribeRequest(timeout: nil, selection: .service("dispatch")))
+            #expect(wrongFeature?.code == .notAllowed)
+            await client.close()
+        }
         await guarded.end()
     }
 }

@@ -32,13 +32,14 @@ import WhenceCore
     @Test("another password, another nonce, and every changed byte of the proof are refused") func wrong() throws {
         let conversation = try #require(ScramConversation(clientFirst: Array(Self.first.utf8)))
         let final = Array(Self.final.utf8)
+        let credential = Self.credential()
         #expect(conversation.conclude(clientFinal: final, Self.credential("pencil2"), serverNonce: Self.serverNonce) == nil)
-        #expect(conversation.conclude(clientFinal: final, Self.credential(), serverNonce: "other") == nil)
+        #expect(conversation.conclude(clientFinal: final, credential, serverNonce: "other") == nil)
         for index in final.indices {
             var changed = final
             changed[index] ^= 1
-            #expect(conversation.conclude(clientFinal: changed, Self.credential(), serverNonce: Self.serverNonce) == nil)
-            #expect(conversation.conclude(clientFinal: Array(final.prefix(index)), Self.credential(), serverNonce: Self.serverNonce) == nil)
+            #expect(conversation.conclude(clientFinal: changed, credential, serverNonce: Self.serverNonce) == nil)
+            #expect(conversation.conclude(clientFinal: Array(final.prefix(index)), credential, serverNonce: Self.serverNonce) == nil)
         }
     }
 

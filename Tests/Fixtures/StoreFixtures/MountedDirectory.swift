@@ -1,17 +1,16 @@
 import Foundation
-import StoreFixtures
 
 /// A small file system in memory, mounted in a directory of its own; unmounted when this goes.
-final class MountedDirectory: Sendable {
+public final class MountedDirectory: Sendable {
     struct Refused: Error {}
 
-    let path: String
+    public let path: String
     private let scratch: ScratchDirectory
 
     /// Whether this process may mount one.
-    static let isPermitted = (try? MountedDirectory(megabytes: 1)) != nil
+    public static let isPermitted = (try? MountedDirectory(megabytes: 1)) != nil
 
-    init(megabytes: Int) throws {
+    public init(megabytes: Int) throws {
         scratch = try ScratchDirectory()
         path = scratch.path("mounted")
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -21,7 +20,7 @@ final class MountedDirectory: Sendable {
     deinit { try? MountedDirectory.run("umount", "--lazy", path) }
 
     /// From now on nothing can be written to it, or it can again.
-    func remount(readOnly: Bool) throws { try MountedDirectory.run("mount", "-o", readOnly ? "remount,ro" : "remount,rw", path) }
+    public func remount(readOnly: Bool) throws { try MountedDirectory.run("mount", "-o", readOnly ? "remount,ro" : "remount,rw", path) }
 
     private static func run(_ arguments: String...) throws {
         let process = Process()
