@@ -205,10 +205,10 @@ import WhenceProtocol
     }
 
     @Test func addressesAreRead() throws {
-        #expect(try ClientConfiguration(address: "localhost:7433").host == "localhost")
-        #expect(try ClientConfiguration(address: "[::1]:7433").host == "::1")
+        #expect(try ClientConfiguration(address: "localhost:9462").host == "localhost")
+        #expect(try ClientConfiguration(address: "[::1]:9462").host == "::1")
         #expect(try ClientConfiguration(address: "10.0.0.1:1").port == 1)
-        for address in ["", "localhost", "localhost:", "localhost:0", "localhost:65536", "::1:7433", ":7433", "[]:1"] {
+        for address in ["", "localhost", "localhost:", "localhost:0", "localhost:65536", "::1:9462", ":9462", "[]:1"] {
             #expect(throws: WhenceError.self, "\(address)") { try ClientConfiguration(address: address) }
         }
     }
