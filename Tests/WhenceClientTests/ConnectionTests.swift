@@ -136,7 +136,10 @@ import WhenceProtocol
         try Pong(time: Timestamp(microseconds: 1)).append(to: &stray, requestID: 77, maximumPayloadBytes: 65_536)
         var other = ByteBuffer()
         try Document(json: "").append(to: &other, requestID: 1, maximumPayloadBytes: 65_536)
-        for bytes in [broken, stray, other] {
+        // Rows for one who waits for one message.
+        var writer = FrameWriter()
+        for _ in 0..<2 { try writer.writeRows(.numbers([1]), as: .rows, requestID: 1) }
+        for bytes in [broken, stray, other, writer.buffer] {
             let server = try await FakeServer { _, peer in peer.send(bytes) }
             let client = try await WhenceClient.connect(server.configuration)
             let error = await #expect(throws: WhenceError.self) { try await client.ping() }

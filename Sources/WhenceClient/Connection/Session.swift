@@ -194,7 +194,12 @@ final class Session: ChannelInboundHandler {
             open.removeValue(forKey: frame.requestID)
             fail(entry, error)
             startQueued()
-        case .schema?, .rows?, .progress?: entry.call.receive(.frame(frame))
+        case .schema?, .rows?, .progress?:
+            // Whoever waits for one message is told of one.
+            guard frame.kind == .progress || entry.call.isStream else {
+                throw WhenceError(.protocolViolation, "the server answers by a stream what is answered by one message")
+            }
+            entry.call.receive(.frame(frame))
         default:
             open.removeValue(forKey: frame.requestID)
             if let upload = entry.upload {

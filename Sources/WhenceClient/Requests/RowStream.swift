@@ -83,7 +83,8 @@ public struct RowStream: AsyncSequence, Sendable {
         /// Sends the request, and begins to send its rows.
         func start(_ frame: ByteBuffer, deadline: NIODeadline?, send: (@Sendable (RowUpload) async -> Void)?) {
             let (inbox, connection) = (inbox, connection)
-            let call = Call(id: id, frame: frame, deadline: deadline, cancellation: CancellationMark()) { [weak self] event in
+            let call = Call(id: id, frame: frame, deadline: deadline, isStream: true, cancellation: CancellationMark()) {
+                [weak self] event in
                 if case .frame(let frame) = event, frame.kind == .rows, let self {
                     do throws(WhenceError) {
                         try self.ledger.withLock { ledger throws(WhenceError) in try ledger.receive(frame.byteCount) }
