@@ -193,7 +193,7 @@ import WhenceProtocol
         let server = try await FakeServer { frame, _ in journal.add("\(frame.kindCode)") }
         var configuration = server.configuration
         configuration.idleBeforePing = .milliseconds(30)
-        configuration.openingTimeout = .milliseconds(200)
+        configuration.openingTimeout = .seconds(3)
         configuration.retries = .never
         let client = try await WhenceClient.connect(configuration)
         // Requests without an end of their own, which would wait for ever.

@@ -10,6 +10,16 @@ struct ColumnExtent {
     /// Where the values begin in the column's own buffer, in bytes; of no meaning for bits.
     let valuesStart: Int
 
+    /// Rows of a column of fixed width other than bool, by its numbers alone: a column that is handed over whole is copied, and its buffers
+    /// counted. Nil for others, and where it would have to be looked at which rows have no value.
+    init?(fixed type: FeatureType, nullCount: Int, isWhole: Bool, _ rows: Range<Int>) {
+        guard let width = type.width, type != .bool, isWhole || nullCount == 0 else { return nil }
+        elements = rows
+        self.nullCount = nullCount
+        valuesStart = width * rows.lowerBound
+        sizes = ColumnSizes(validity: nullCount > 0 ? (rows.count + 7) / 8 : 0, values: width * rows.count)
+    }
+
     init(_ column: borrowing Column, _ rows: Range<Int>) {
         var sizes = ColumnSizes()
         nullCount = rows.count == column.count ? column.nullCount : ColumnExtent.nulls(column, rows)
@@ -39,7 +49,12 @@ struct ColumnExtent {
         let columns = batch.columns.span
         for index in columns.indices {
             header += ColumnSizes.headerBytes(columns[index].type)
-            body += ColumnExtent(columns[index], rows).sizes.paddedBytes
+            let isWhole = rows.count == batch.count
+            if let fixed = ColumnExtent(fixed: columns[index].type, nullCount: columns[index].nullCount, isWhole: isWhole, rows) {
+                body += fixed.sizes.paddedBytes
+            } else {
+                body += ColumnExtent(columns[index], rows).sizes.paddedBytes
+            }
         }
         return (ColumnSizes.padded(header), body)
     }

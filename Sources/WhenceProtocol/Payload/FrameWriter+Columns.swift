@@ -50,7 +50,18 @@ extension FrameWriter {
         let columns = batch.columns.span
         unsafe number(rows.count)
         unsafe number(columns.count)
-        for index in columns.indices { unsafe put(columns[index], rows) }
+        let isWhole = rows.count == batch.count
+        for index in columns.indices {
+            if let fixed = ColumnExtent(fixed: columns[index].type, nullCount: columns[index].nullCount, isWhole: isWhole, rows) {
+                unsafe number(fixed.nullCount)
+                unsafe number(fixed.sizes.validity)
+                unsafe number(fixed.sizes.values)
+                if fixed.nullCount > 0 { unsafe bits(columns[index].validity, rows) }
+                unsafe bytes(columns[index].values, from: fixed.valuesStart, fixed.sizes.values)
+            } else {
+                unsafe put(columns[index], rows)
+            }
+        }
         if unsafe header < bodyStart { unsafe number(0) }
         unsafe precondition(header == bodyStart && body == end)
     }
