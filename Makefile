@@ -48,7 +48,7 @@ bench-scale: ## how the cost of a read grows with the store
 soak: ## random schedules and kills for as long as one likes: SOAK_SECONDS=600 SOAK_KILLS=200
 	@.ci/setup
 	@.ci/build --build-tests
-	@WHENCE_SOAK_SECONDS=$(SOAK_SECONDS) WHENCE_SOAK_KILLS=$(SOAK_KILLS) .ci/test --skip-build --filter 'PropertyTests|FaultTests'
+	@WHENCE_SOAK_SECONDS=$(SOAK_SECONDS) WHENCE_SOAK_KILLS=$(SOAK_KILLS) .ci/test --skip-build --filter 'PropertyTests|FaultTests|WhenceProtocolTests.FuzzTests'
 
 sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
 	@.ci/setup

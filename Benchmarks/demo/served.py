@@ -16,7 +16,7 @@ class Server:
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.log = open(f"{folder}/serve.log", "w")
         self.process = subprocess.Popen(
-            [whence, "serve", "--data", "store", "--listen", self.address], cwd=folder, stdin=subprocess.DEVNULL,
+            [whence, "serve", "--data", "store", "--listen", self.address, "--http-listen", "off"], cwd=folder, stdin=subprocess.DEVNULL,
             stdout=self.log, stderr=subprocess.STDOUT)
 
     def connect(self):

@@ -48,17 +48,17 @@ public struct ClientConfiguration: Sendable {
         guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]), (1...65_535).contains(port)
         else {
             throw WhenceError(
-                .invalidArgument, "'\(address)' is not the address of a server", hint: "write HOST:PORT, as in localhost:7433")
+                .invalidArgument, "'\(address)' is not the address of a server", hint: "write HOST:PORT, as in localhost:9462")
         }
         var host = address[..<colon]
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
         } else if host.contains(":") {
             throw WhenceError(
-                .invalidArgument, "'\(address)' is not the address of a server", hint: "write an IPv6 address in brackets: [::1]:7433")
+                .invalidArgument, "'\(address)' is not the address of a server", hint: "write an IPv6 address in brackets: [::1]:9462")
         }
         guard !host.isEmpty else {
-            throw WhenceError(.invalidArgument, "'\(address)' names no host", hint: "write HOST:PORT, as in localhost:7433")
+            throw WhenceError(.invalidArgument, "'\(address)' names no host", hint: "write HOST:PORT, as in localhost:9462")
         }
         self.init(host: String(host), port: port, tls: tls, credentials: credentials)
     }

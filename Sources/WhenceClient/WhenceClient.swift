@@ -8,8 +8,8 @@ import WhenceProtocol
 /// What fails is a `WhenceError`; reads, and writes with an idempotency key, are repeated where the error says that it may help
 /// (`RetryPolicy`).
 ///
-///     let client = try await WhenceClient.connect(ClientConfiguration(host: "localhost", port: 7433))
-///     let eta = client.prepare(.service("eta"), keys: BatchSchema(names: ["carrier"], types: [.string]))
+///     let client = try await WhenceClient.connect(ClientConfiguration(host: "localhost", port: 9462))
+///     let eta = try client.prepare(.service("eta"), keys: BatchSchema(names: ["carrier"], types: [.string]))
 ///     let answer = try await eta.read(carriers)
 ///     await client.close()
 public final class WhenceClient: Sendable {

@@ -115,6 +115,25 @@ private final class Acknowledged: Sendable {
         }
     }
 
+    @Test func writesThatAreShedAreRepeated() async throws {
+        try await RunningServer.run(
+            {
+                $0.limits.writeThreads = 1
+                $0.limits.queueLength = 1
+            }, client: { $0.retries.attempts = 1_000 }
+        ) { client, _ in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for driver in 0..<40 as Range<Int64> {
+                    group.addTask { _ = try await client.write([Tables.part(Tables.trips(driver..<driver + 1))]) }
+                }
+                try await group.waitForAll()
+            }
+            let drivers = try await client.scan("trips", features: ["count"]).collect().values("driver")
+            let expected = (0..<40 as Range<Int64>).map { Value.int64($0) }
+            #expect(drivers == expected)
+        }
+    }
+
     @Test func historyShowsDeletionsAndRetractions() async throws {
         try await RunningServer.run { client, _ in
             _ = try await client.write([Tables.part(Tables.trips(0..<10))])

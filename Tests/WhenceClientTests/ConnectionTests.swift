@@ -136,7 +136,10 @@ import WhenceProtocol
         try Pong(time: Timestamp(microseconds: 1)).append(to: &stray, requestID: 77, maximumPayloadBytes: 65_536)
         var other = ByteBuffer()
         try Document(json: "").append(to: &other, requestID: 1, maximumPayloadBytes: 65_536)
-        for bytes in [broken, stray, other] {
+        // Rows for one who waits for one message.
+        var writer = FrameWriter()
+        for _ in 0..<2 { try writer.writeRows(.numbers([1]), as: .rows, requestID: 1) }
+        for bytes in [broken, stray, other, writer.buffer] {
             let server = try await FakeServer { _, peer in peer.send(bytes) }
             let client = try await WhenceClient.connect(server.configuration)
             let error = await #expect(throws: WhenceError.self) { try await client.ping() }
@@ -184,11 +187,31 @@ import WhenceProtocol
         await server.close()
     }
 
+    @Test func aServerThatFallsSilentIsFoundOut() async throws {
+        let journal = Journal()
+        // Nothing is ever answered.
+        let server = try await FakeServer { frame, _ in journal.add("\(frame.kindCode)") }
+        var configuration = server.configuration
+        configuration.idleBeforePing = .milliseconds(30)
+        configuration.openingTimeout = .seconds(3)
+        configuration.retries = .never
+        let client = try await WhenceClient.connect(configuration)
+        // Requests without an end of their own, which would wait for ever.
+        let streams = (0..<3).map { _ in Task { try await client.scan("v", timeout: .seconds(60)) } }
+        for stream in streams {
+            let error = await #expect(throws: WhenceError.self) { try await stream.value }
+            #expect(error?.code == .connectionLost)
+        }
+        #expect(journal.all.contains("3"))
+        await client.close()
+        await server.close()
+    }
+
     @Test func addressesAreRead() throws {
-        #expect(try ClientConfiguration(address: "localhost:7433").host == "localhost")
-        #expect(try ClientConfiguration(address: "[::1]:7433").host == "::1")
+        #expect(try ClientConfiguration(address: "localhost:9462").host == "localhost")
+        #expect(try ClientConfiguration(address: "[::1]:9462").host == "::1")
         #expect(try ClientConfiguration(address: "10.0.0.1:1").port == 1)
-        for address in ["", "localhost", "localhost:", "localhost:0", "localhost:65536", "::1:7433", ":7433", "[]:1"] {
+        for address in ["", "localhost", "localhost:", "localhost:0", "localhost:65536", "::1:9462", ":9462", "[]:1"] {
             #expect(throws: WhenceError.self, "\(address)") { try ClientConfiguration(address: address) }
         }
     }

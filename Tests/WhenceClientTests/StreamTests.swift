@@ -96,6 +96,13 @@ import WhenceProtocol
         await server.close()
     }
 
+    @Test func aStreamOutlivesWhoStartedIt() async throws {
+        let server = try await StreamTests.numbers(1_000, Journal())
+        let stream = try await WhenceClient.connect(server.configuration).scan("v")
+        #expect(try await stream.collect().count == 10)
+        await server.close()
+    }
+
     @Test func aStreamEndsWithItsError() async throws {
         let server = try await FakeServer { frame, peer in
             try peer.send(StreamSchema(knownAt: nil, schema: StreamTests.schema), frame.requestID)

@@ -25,18 +25,21 @@ final class Call: Sendable {
     let frame: ByteBuffer
     /// When the caller stops waiting; nil for never.
     let deadline: NIODeadline?
+    /// Whether it is answered by a stream; else by one message, which may be preceded by news of its progress.
+    let isStream: Bool
     /// Is told on the event loop, in order; the last event is a frame whose kind closes a request, or a failure.
     let receive: @Sendable (CallEvent) -> Void
     /// Set by a caller that gave up, which may be before the event loop has seen the request.
     private let cancellation: CancellationMark
 
     init(
-        id: UInt32, frame: ByteBuffer, deadline: NIODeadline?, cancellation: CancellationMark,
+        id: UInt32, frame: ByteBuffer, deadline: NIODeadline?, isStream: Bool = false, cancellation: CancellationMark,
         receive: @escaping @Sendable (CallEvent) -> Void
     ) {
         self.id = id
         self.frame = frame
         self.deadline = deadline
+        self.isStream = isStream
         self.cancellation = cancellation
         self.receive = receive
     }

@@ -132,7 +132,12 @@ final class Connection: Sendable {
                     Call(id: id, frame: frame, deadline: deadline, cancellation: mark) { event in
                         switch event {
                         case .frame(let frame) where frame.kind == .progress:
-                            if let progress, let news = try? WorkProgress(decoding: frame) { progress(news) }
+                            guard let progress else { return }
+                            do throws(WhenceError) {
+                                progress(try WorkProgress(decoding: frame))
+                            } catch {
+                                self.close(error)
+                            }
                         case .frame(let frame): continuation.resume(returning: .success(frame))
                         case .failed(let failure): continuation.resume(returning: .failure(failure))
                         }

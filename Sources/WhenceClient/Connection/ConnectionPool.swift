@@ -3,6 +3,7 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 import WhenceCore
+import WhenceProtocol
 
 /// The connections of a client: opened when there is work, replaced when they are lost, left alone for a while when they cannot be opened.
 final class ConnectionPool: Sendable {
@@ -30,6 +31,10 @@ final class ConnectionPool: Sendable {
 
     init(_ configuration: ClientConfiguration) throws(WhenceError) {
         guard configuration.connections >= 1 else { throw WhenceError(.invalidArgument, "a client has at least one connection") }
+        guard (WireLimits.openingPayloadBytes...WireLimits.payloadBytes).contains(Int(configuration.maximumPayloadBytes)) else {
+            throw WhenceError(
+                .invalidArgument, "a client takes payloads of \(WireLimits.openingPayloadBytes) to \(WireLimits.payloadBytes) bytes")
+        }
         self.configuration = configuration
         tls = try configuration.tls?.makeContext()
         group = configuration.eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton

@@ -194,7 +194,12 @@ final class Session: ChannelInboundHandler {
             open.removeValue(forKey: frame.requestID)
             fail(entry, error)
             startQueued()
-        case .schema?, .rows?, .progress?: entry.call.receive(.frame(frame))
+        case .schema?, .rows?, .progress?:
+            // Whoever waits for one message is told of one.
+            guard frame.kind == .progress || entry.call.isStream else {
+                throw WhenceError(.protocolViolation, "the server answers by a stream what is answered by one message")
+            }
+            entry.call.receive(.frame(frame))
         default:
             open.removeValue(forKey: frame.requestID)
             if let upload = entry.upload {
@@ -278,7 +283,8 @@ final class Session: ChannelInboundHandler {
         for (id, entry) in open {
             guard let deadline = entry.call.deadline else { continue }
             if deadline <= now {
-                open.removeValue(forKey: id)
+                // Who is told of one deadline may end the session, and with it the others.
+                guard open.removeValue(forKey: id) != nil else { continue }
                 abandon(entry, .deadlinePassed())
             } else {
                 next = min(next, deadline)

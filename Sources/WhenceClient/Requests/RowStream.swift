@@ -57,6 +57,8 @@ public struct RowStream: AsyncSequence, Sendable {
             var error: WhenceError?
         }
 
+        /// Held so that the connections stay open while rows come.
+        private let client: WhenceClient
         private let connection: Connection
         private let id: UInt32
         private let inbox = CallInbox()
@@ -65,7 +67,8 @@ public struct RowStream: AsyncSequence, Sendable {
         private let upload: RowUpload?
         private let sending = Mutex<Task<Void, Never>?>(nil)
 
-        init(_ connection: Connection, _ id: UInt32, window: UInt32, upload: RowUpload?) {
+        init(_ client: WhenceClient, _ connection: Connection, _ id: UInt32, window: UInt32, upload: RowUpload?) {
+            self.client = client
             self.connection = connection
             self.id = id
             self.upload = upload
@@ -80,7 +83,8 @@ public struct RowStream: AsyncSequence, Sendable {
         /// Sends the request, and begins to send its rows.
         func start(_ frame: ByteBuffer, deadline: NIODeadline?, send: (@Sendable (RowUpload) async -> Void)?) {
             let (inbox, connection) = (inbox, connection)
-            let call = Call(id: id, frame: frame, deadline: deadline, cancellation: CancellationMark()) { [weak self] event in
+            let call = Call(id: id, frame: frame, deadline: deadline, isStream: true, cancellation: CancellationMark()) {
+                [weak self] event in
                 if case .frame(let frame) = event, frame.kind == .rows, let self {
                     do throws(WhenceError) {
                         try self.ledger.withLock { ledger throws(WhenceError) in try ledger.receive(frame.byteCount) }
@@ -194,7 +198,7 @@ extension WhenceClient {
                 throw CallFailure(error: error, wasSent: false)
             }
             let upload = schema.map { RowUpload(connection, id, $0, configuration) }
-            let reading = RowStream.Reading(connection, id, window: window, upload: upload)
+            let reading = RowStream.Reading(self, connection, id, window: window, upload: upload)
             reading.start(frame, deadline: timeLeft.deadline, send: send)
             return RowStream(reading, try await reading.schema())
         }

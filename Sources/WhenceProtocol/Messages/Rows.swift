@@ -25,7 +25,8 @@ extension FrameWriter {
 
     /// Bytes of the payload of `rows` that hold the rows of `batch` in `range`: whether they fit a frame, before it is written.
     public static func payloadBytes(of batch: ColumnBatch, _ range: Range<Int>? = nil) -> Int {
-        ColumnSlice.payloadBytes(batch, range ?? 0..<batch.count)
+        let (header, body) = ColumnExtent.byteCounts(batch, range ?? 0..<batch.count)
+        return header + body
     }
 }
 

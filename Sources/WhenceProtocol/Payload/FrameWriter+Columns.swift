@@ -12,96 +12,132 @@ extension FrameWriter {
                 .limitExceeded, "\(range.count) rows are more than \(WireLimits.rows) in one message", hint: "send fewer rows at a time")
         }
         pad()
-        let byteCount = ColumnSlice.payloadBytes(batch, range)
+        let (headerBytes, bodyBytes) = ColumnExtent.byteCounts(batch, range)
+        let byteCount = headerBytes + bodyBytes
         guard payloadBytes + byteCount <= maximumPayloadBytes else {
             throw WhenceError(
                 .limitExceeded,
                 "\(range.count) rows take \(byteCount) bytes, more than the \(maximumPayloadBytes) that the other side takes in one message",
                 hint: "send fewer rows at a time")
         }
-        buffer.reserveCapacity(minimumWritableBytes: byteCount)
-        buffer.writeMultipleIntegers(UInt32(range.count), UInt32(batch.columns.count), endianness: .little)
-        for column in batch.columns {
-            let slice = ColumnSlice(column, range)
-            buffer.writeMultipleIntegers(UInt32(slice.nullCount), UInt32(slice.sizes.validity), endianness: .little)
-            let (rows, elements) = ColumnSizes.hasOffsets(column.type)
-            if rows { integer(UInt32(slice.sizes.offsets)) }
-            if elements { integer(UInt32(slice.sizes.elementOffsets)) }
-            integer(UInt32(slice.sizes.values))
+        unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
+            guard let start = memory.baseAddress else { return 0 }
+            var target = unsafe ColumnsTarget(start, headerBytes: headerBytes, byteCount: byteCount)
+            unsafe target.put(batch, range)
+            return byteCount
         }
-        pad()
-        for column in batch.columns { put(ColumnSlice(column, range)) }
+    }
+}
+
+/// The memory that `columns` are written to: their numbers from its beginning, their buffers from behind those.
+///
+/// Invariant: it is as long as `ColumnExtent.byteCounts` says for the same rows, and each column takes of it what its extent says; so
+/// neither cursor leaves it. `put` checks both at the end.
+@unsafe private struct ColumnsTarget {
+    private var header: UnsafeMutableRawPointer
+    private var body: UnsafeMutableRawPointer
+    private let bodyStart: UnsafeMutableRawPointer
+    private let end: UnsafeMutableRawPointer
+
+    init(_ start: UnsafeMutableRawPointer, headerBytes: Int, byteCount: Int) {
+        unsafe header = start
+        unsafe body = start + headerBytes
+        unsafe bodyStart = body
+        unsafe end = start + byteCount
     }
 
-    private mutating func put(_ slice: ColumnSlice) {
-        let column = slice.column
-        let (sizes, rows, elements) = (slice.sizes, slice.rows, slice.elements)
-        if sizes.validity > 0 {
-            putBits(column.validity, rows)
-            pad()
+    mutating func put(_ batch: ColumnBatch, _ rows: Range<Int>) {
+        let columns = batch.columns.span
+        unsafe number(rows.count)
+        unsafe number(columns.count)
+        let isWhole = rows.count == batch.count
+        for index in columns.indices {
+            if let fixed = ColumnExtent(fixed: columns[index].type, nullCount: columns[index].nullCount, isWhole: isWhole, rows) {
+                unsafe number(fixed.nullCount)
+                unsafe number(fixed.sizes.validity)
+                unsafe number(fixed.sizes.values)
+                if fixed.nullCount > 0 { unsafe bits(columns[index].validity, rows) }
+                unsafe bytes(columns[index].values, from: fixed.valuesStart, fixed.sizes.values)
+            } else {
+                unsafe put(columns[index], rows)
+            }
         }
-        if sizes.offsets > 0 { putOffsets(column.offsets, rows) }
-        if sizes.elementOffsets > 0 { putOffsets(column.elementOffsets, elements) }
+        if unsafe header < bodyStart { unsafe number(0) }
+        unsafe precondition(header == bodyStart && body == end)
+    }
+
+    private mutating func put(_ column: borrowing Column, _ rows: Range<Int>) {
+        let extent = ColumnExtent(column, rows)
+        let sizes = extent.sizes
+        unsafe number(extent.nullCount)
+        unsafe number(sizes.validity)
+        if sizes.offsets > 0 { unsafe number(sizes.offsets) }
+        if sizes.elementOffsets > 0 { unsafe number(sizes.elementOffsets) }
+        unsafe number(sizes.values)
+
+        if sizes.validity > 0 { unsafe bits(column.validity, rows) }
+        if sizes.offsets > 0 { unsafe offsets(column.offsets, rows) }
+        if sizes.elementOffsets > 0 { unsafe offsets(column.elementOffsets, extent.elements) }
         switch column.type {
-        case .scalar(.bool), .list(.bool): putBits(column.values, elements)
-        default: put(column.values, from: slice.valuesStart, sizes.values)
+        case .scalar(.bool), .list(.bool): unsafe bits(column.values, extent.elements)
+        default: unsafe bytes(column.values, from: extent.valuesStart, sizes.values)
         }
-        pad()
     }
 
-    /// Bytes of `source`, zeros where it has fewer.
-    private mutating func put(_ source: ColumnBuffer?, from start: Int, _ byteCount: Int) {
+    private mutating func number(_ value: Int) {
+        unsafe header.storeBytes(of: UInt32(value).littleEndian, as: UInt32.self)
+        unsafe header += 4
+    }
+
+    /// Bytes of `source`, zeros where it has fewer, and padding.
+    private mutating func bytes(_ source: ColumnBuffer?, from start: Int, _ byteCount: Int) {
+        guard byteCount > 0 else { return }
+        let padded = ColumnSizes.padded(byteCount)
+        // The last word first: what is not written over is padding.
+        unsafe body.storeBytes(of: 0, toByteOffset: padded - 8, as: UInt64.self)
         var present = 0
         if let source, start < source.byteCount {
             present = min(byteCount, source.byteCount - start)
-            buffer.writeBytes(source.span.extracting(start..<start + present))
+            let from = source.span.extracting(start..<start + present)
+            unsafe from.withUnsafeBytes { unsafe UnsafeMutableRawBufferPointer(start: body, count: present).copyMemory(from: $0) }
         }
-        if byteCount > present { buffer.writeRepeatingByte(0, count: byteCount - present) }
+        if present < byteCount { unsafe (body + present).initializeMemory(as: UInt8.self, repeating: 0, count: byteCount - present) }
+        unsafe body += padded
     }
 
     /// The bits in `range`, those past the last one 0.
-    private mutating func putBits(_ source: ColumnBuffer?, _ range: Range<Int>) {
+    private mutating func bits(_ source: ColumnBuffer?, _ range: Range<Int>) {
         let byteCount = (range.count + 7) / 8
         guard byteCount > 0 else { return }
+        let start = unsafe body
         let shift = range.lowerBound & 7
-        if shift == 0 {
-            put(source, from: range.lowerBound / 8, byteCount)
-        } else if let source {
+        unsafe bytes(source, from: range.lowerBound / 8, byteCount)
+        if shift != 0, let source {
             // Only elements of lists of bool may begin within a byte.
             let bits = source.span
             for index in 0..<byteCount {
                 let from = range.lowerBound / 8 + index
                 let low = bits[from] >> UInt8(shift)
                 let high = from + 1 < bits.byteCount ? bits[from + 1] << UInt8(8 - shift) : 0
-                buffer.writeInteger(low | high)
+                unsafe start.storeBytes(of: low | high, toByteOffset: index, as: UInt8.self)
             }
         }
-        if range.count & 7 != 0, let last: UInt8 = buffer.getInteger(at: buffer.writerIndex - 1) {
-            buffer.setInteger(last & ((1 << UInt8(range.count & 7)) - 1), at: buffer.writerIndex - 1)
+        if range.count & 7 != 0 {
+            let last = unsafe start.load(fromByteOffset: byteCount - 1, as: UInt8.self)
+            unsafe start.storeBytes(of: last & ((1 << UInt8(range.count & 7)) - 1), toByteOffset: byteCount - 1, as: UInt8.self)
         }
     }
 
     /// The offsets of the values in `range`, counted from the first one's.
-    private mutating func putOffsets(_ source: ColumnBuffer?, _ range: Range<Int>) {
-        let byteCount = 4 * (range.count + 1)
-        let first = source?.offset(range.lowerBound) ?? 0
-        if first == 0 {
-            put(source, from: range.lowerBound * 4, byteCount)
-        } else if let source {
-            let start = buffer.writerIndex
-            put(source, from: range.lowerBound * 4, byteCount)
-            let base = Int32(first)
-            let readerIndex = buffer.readerIndex
-            unsafe buffer.withUnsafeMutableReadableBytes { bytes in
-                let from = start - readerIndex
-                // Within what was just written; where a frame begins in the buffer says nothing of alignment.
-                for index in 0...range.count {
-                    let place = from + 4 * index
-                    let offset = unsafe bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)
-                    unsafe bytes.storeBytes(of: offset - base, toByteOffset: place, as: Int32.self)
-                }
-            }
+    private mutating func offsets(_ source: ColumnBuffer?, _ range: Range<Int>) {
+        let start = unsafe body
+        let base = Int32(source?.offset(range.lowerBound) ?? 0)
+        unsafe bytes(source, from: range.lowerBound * 4, 4 * (range.count + 1))
+        guard base != 0 else { return }
+        // Where a frame begins in the buffer says nothing of alignment.
+        for index in 0...range.count {
+            let offset = unsafe start.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)
+            unsafe start.storeBytes(of: offset - base, toByteOffset: 4 * index, as: Int32.self)
         }
-        pad()
     }
 }

@@ -1,9 +1,8 @@
 import WhenceCore
 
-/// Some rows of a column, as `columns` states them. Made without allocating.
-struct ColumnSlice {
-    let column: Column
-    let rows: Range<Int>
+/// Where some rows of a column lie in its buffers, and how long the buffers of `columns` are that hold them. Numbers only, so that it is made
+/// without touching a reference count: an answer to an online read has many columns and few rows.
+struct ColumnExtent {
     /// The elements of the rows of a list; for other types the rows themselves.
     let elements: Range<Int>
     let nullCount: Int
@@ -11,39 +10,53 @@ struct ColumnSlice {
     /// Where the values begin in the column's own buffer, in bytes; of no meaning for bits.
     let valuesStart: Int
 
-    init(_ column: Column, _ rows: Range<Int>) {
-        self.column = column
-        self.rows = rows
+    /// Rows of a column of fixed width other than bool, by its numbers alone: a column that is handed over whole is copied, and its buffers
+    /// counted. Nil for others, and where it would have to be looked at which rows have no value.
+    init?(fixed type: FeatureType, nullCount: Int, isWhole: Bool, _ rows: Range<Int>) {
+        guard let width = type.width, type != .bool, isWhole || nullCount == 0 else { return nil }
+        elements = rows
+        self.nullCount = nullCount
+        valuesStart = width * rows.lowerBound
+        sizes = ColumnSizes(validity: nullCount > 0 ? (rows.count + 7) / 8 : 0, values: width * rows.count)
+    }
+
+    init(_ column: borrowing Column, _ rows: Range<Int>) {
         var sizes = ColumnSizes()
-        nullCount = rows.count == column.count ? column.nullCount : ColumnSlice.nulls(column, rows)
+        nullCount = rows.count == column.count ? column.nullCount : ColumnExtent.nulls(column, rows)
         if nullCount > 0 { sizes.validity = (rows.count + 7) / 8 }
         switch column.type {
         case .scalar(let scalar):
             elements = rows
             if scalar.width == nil { sizes.offsets = 4 * (rows.count + 1) }
-            (valuesStart, sizes.values) = ColumnSlice.values(scalar, rows, column.offsets)
+            (valuesStart, sizes.values) = ColumnExtent.values(scalar, rows, column.offsets)
         case .vector(let dimension):
             elements = rows
             valuesStart = 4 * dimension * rows.lowerBound
             sizes.values = 4 * dimension * rows.count
         case .list(let scalar):
             sizes.offsets = 4 * (rows.count + 1)
-            elements = ColumnSlice.bounds(rows, column.offsets)
+            elements = ColumnExtent.bounds(rows, column.offsets)
             if scalar.width == nil { sizes.elementOffsets = 4 * (elements.count + 1) }
-            (valuesStart, sizes.values) = ColumnSlice.values(scalar, elements, column.elementOffsets)
+            (valuesStart, sizes.values) = ColumnExtent.values(scalar, elements, column.elementOffsets)
         }
         self.sizes = sizes
     }
 
-    /// Bytes of `columns` with these rows of `batch`.
-    static func payloadBytes(_ batch: ColumnBatch, _ rows: Range<Int>) -> Int {
-        var headerBytes = 8
-        var bodyBytes = 0
-        for column in batch.columns {
-            headerBytes += ColumnSizes.headerBytes(column.type)
-            bodyBytes += ColumnSlice(column, rows).sizes.paddedBytes
+    /// Bytes of `columns` with these rows of `batch`: the numbers, padded to 8, and the buffers.
+    static func byteCounts(_ batch: ColumnBatch, _ rows: Range<Int>) -> (header: Int, body: Int) {
+        var header = 8
+        var body = 0
+        let columns = batch.columns.span
+        for index in columns.indices {
+            header += ColumnSizes.headerBytes(columns[index].type)
+            let isWhole = rows.count == batch.count
+            if let fixed = ColumnExtent(fixed: columns[index].type, nullCount: columns[index].nullCount, isWhole: isWhole, rows) {
+                body += fixed.sizes.paddedBytes
+            } else {
+                body += ColumnExtent(columns[index], rows).sizes.paddedBytes
+            }
         }
-        return ColumnSizes.padded(headerBytes) + bodyBytes
+        return (ColumnSizes.padded(header), body)
     }
 
     /// Where the values of `range` lie, and how long they are, in bytes.
@@ -59,7 +72,7 @@ struct ColumnSlice {
         return offsets.offset(range.lowerBound)..<offsets.offset(range.upperBound)
     }
 
-    private static func nulls(_ column: Column, _ rows: Range<Int>) -> Int {
+    private static func nulls(_ column: borrowing Column, _ rows: Range<Int>) -> Int {
         guard let validity = column.validity else { return 0 }
         return rows.count - validity.setBits(rows)
     }
