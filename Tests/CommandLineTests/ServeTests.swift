@@ -99,6 +99,16 @@ private final class Served {
         #expect(served.process.terminationStatus == 0)
     }
 
+    @Test("a signal right after the line that says so ends a server in good order", arguments: 0..<5) func quickEnd(_: Int) async throws {
+        let workspace = try Workspace()
+        let served = try await Served(workspace, [])
+        served.signal(SIGHUP)
+        served.signal(SIGTERM)
+        try await served.wait { !served.process.isRunning }
+        // A store that is closed while the process exits would abort it.
+        #expect(served.process.terminationReason == .exit && served.process.terminationStatus == 0)
+    }
+
     @Test("what would be open to others does not start") func exposure() throws {
         let workspace = try Workspace()
         let answer = try workspace.onStore("serve", "--listen", "0.0.0.0:0", "--json")

@@ -117,13 +117,18 @@ extension ServerSetting {
         }
     }
 
-    /// The settings with their defaults, for help: a line or two each.
-    public static func helpText(width: Int = 100) -> String {
+    /// The settings with their defaults, for help, in lines of at most `width` characters.
+    public static func helpText(width: Int = 78) -> String {
         let defaults = ServerConfiguration()
         return all.map { setting in
             let value = setting.isSwitch ? "" : " \(setting.valueName)"
             let standard = setting.show(defaults)
-            return "  \(setting.flag)\(value)\n      \(setting.help)" + (standard.isEmpty ? "" : " (default: \(standard))")
+            var lines = ["  \(setting.flag)\(value)", "     "]
+            for word in (setting.help + (standard.isEmpty ? "" : " (default: \(standard))")).split(separator: " ") {
+                if lines[lines.count - 1].count + 1 + word.count > width { lines.append("     ") }
+                lines[lines.count - 1] += " \(word)"
+            }
+            return lines.joined(separator: "\n")
         }.joined(separator: "\n")
     }
 }

@@ -27,6 +27,9 @@ public final class ServerHealth: Sendable {
         sources.withLock { $0 = Sources(isDraining: isDraining, readOnlyReason: readOnlyReason) }
     }
 
+    /// The server has ended: nothing of it is asked any more.
+    public func end() { sources.withLock { $0 = Sources(isDraining: { true }, readOnlyReason: { nil }) } }
+
     public var phase: Phase {
         guard let sources = sources.withLock({ $0 }) else { return .starting }
         return sources.isDraining() ? .draining : .ready

@@ -64,10 +64,35 @@ public struct ServerProcess: Sendable {
         ready: @escaping @Sendable (ListenAddress) -> Void
     ) async throws {
         let isNew = !FileManager.default.fileExists(atPath: configuration.data + "/FORMAT")
-        let store = try Store(at: configuration.data, options: configuration.store)
+        let held = try HeldStore(at: configuration.data, options: configuration.store)
         if isNew { logger.notice("there was no store, and a new one was made", metadata: ["data": "\(configuration.data)"]) }
-        let server = Server(store, configuration, access: access, tls: tls, metrics: metrics, logger: logger)
-        pages.show(store)
+        let result: Result<Void, any Error>
+        do {
+            try await held.use { store in
+                let server = Server(store, configuration, access: access, tls: tls, metrics: metrics, logger: logger)
+                pages.show(store)
+                do {
+                    try await serve(server, access, tls, health, side, ready: ready)
+                } catch {
+                    await server.shutDown()
+                    throw error
+                }
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        health.end()
+        pages.close()
+        if await !held.close() { logger.warning("the store is still in use at the end, and was not closed") }
+        access.audit.record(.init(.stop, operation: "serve", result: "ok"))
+        try result.get()
+    }
+
+    private func serve(
+        _ server: Server, _ access: AccessControl, _ tls: ServerTLS?, _ health: ServerHealth, _ side: SideServer?,
+        ready: @escaping @Sendable (ListenAddress) -> Void
+    ) async throws {
         let address = try await server.start()
         health.begin {
             server.isDraining
@@ -85,7 +110,6 @@ public struct ServerProcess: Sendable {
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
-        access.audit.record(.init(.stop, operation: "serve", result: "ok"))
     }
 
     /// The service group says much that is of no use to an operator.
