@@ -176,8 +176,12 @@ class Answer:
         if number < 0:
             raise KeyError(name)
         kind, array = self._schema.columns[number][1], self._arrow()[number]
-        if kind.shape == VECTOR and not array.null_count:
-            return np.asarray(array.flatten()).reshape(len(array), kind.dimension)
+        if kind.shape == VECTOR:
+            vectors = np.asarray(array.values).reshape(len(array), kind.dimension)
+            if array.null_count:
+                vectors = vectors.copy()
+                vectors[np.asarray(array.is_null())] = np.nan
+            return vectors
         if kind.shape == VALUE and kind.numpy:
             if array.null_count:
                 array = array.fill_null(_missing_arrow(kind.numpy, array.type))
