@@ -113,7 +113,7 @@ class Bench:
         self.redis = subprocess.Popen(["redis-server", "--port", str(self.redis_port), "--save", "", "--appendonly", "no"],
                                       cwd=work, stdout=subprocess.DEVNULL)
         self.server = subprocess.Popen(
-            [WHENCE, "serve", "--data", f"{work}/store", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "off", "--block-cache", "1024"],
+            [WHENCE, "serve", "--data", f"{work}/store", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "off", "--store-block-cache", "1024"],
             stdout=open(f"{work}/serve.log", "w"), stderr=subprocess.STDOUT)
         wait_for(self.redis_port, self.redis, "redis-server")
         wait_for(self.port, self.server, "whence serve")
