@@ -17,18 +17,18 @@ import Foundation
     /// New memory, all zero.
     convenience init(zeros byteCount: Int) { unsafe self.init(adopting: ColumnBuffer.allocate(byteCount), byteCount: byteCount) }
 
-    /// A copy of `bytes`.
-    public convenience init(copying bytes: RawSpan) {
-        self.init(zeros: bytes.byteCount)
-        unsafe bytes.withUnsafeBytes { unsafe mutableBytes.copyMemory(from: $0) }
-    }
-
     /// `byteCount` bytes that `fill` writes before anyone else sees them.
     public convenience init<Failure: Error>(
         byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         self.init(zeros: byteCount)
         try unsafe fill(mutableBytes)
+    }
+
+    /// A copy of `bytes`.
+    public convenience init(copying bytes: RawSpan) {
+        self.init(zeros: bytes.byteCount)
+        unsafe bytes.withUnsafeBytes { unsafe mutableBytes.copyMemory(from: $0) }
     }
 
     deinit { unsafe free(start) }
