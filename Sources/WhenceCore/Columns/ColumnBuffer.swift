@@ -17,6 +17,14 @@ import Foundation
     /// New memory, all zero.
     convenience init(zeros byteCount: Int) { unsafe self.init(adopting: ColumnBuffer.allocate(byteCount), byteCount: byteCount) }
 
+    /// `byteCount` bytes that `fill` writes before anyone else sees them.
+    public convenience init<Failure: Error>(
+        byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        self.init(zeros: byteCount)
+        try unsafe fill(mutableBytes)
+    }
+
     /// A copy of `bytes`.
     public convenience init(copying bytes: RawSpan) {
         self.init(zeros: bytes.byteCount)
@@ -28,14 +36,6 @@ import Foundation
         precondition(bytes.byteCount == (count + 7) / 8)
         self.init(copying: bytes)
         if count & 7 != 0 { unsafe mutableBytes[bytes.byteCount - 1] &= (1 << UInt8(count & 7)) - 1 }
-    }
-
-    /// `byteCount` bytes that `fill` writes before anyone else sees them.
-    public convenience init<Failure: Error>(
-        byteCount: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
-        self.init(zeros: byteCount)
-        try unsafe fill(mutableBytes)
     }
 
     deinit { unsafe free(start) }
