@@ -236,7 +236,8 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Ends the connection with an error that is the connection's own.
     func fail(_ error: WhenceError) {
         guard !isClosed, !isClosing else { return }
-        core.logger.info("a connection ends", metadata: log(["error": "\(error)"]))
+        // Whoever is not known yet must not be able to fill the log.
+        core.logger.log(level: principal == nil ? .debug : .info, "a connection ends", metadata: log(["error": "\(error)"]))
         sendError(error, requestID: 0)
         close()
     }
