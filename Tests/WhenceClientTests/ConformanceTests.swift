@@ -309,8 +309,8 @@ private final class Acknowledged: Sendable {
             }
             _ = try await client.backfill("trips", schema: BatchSchema(of: rows), batches, eventTime: "event_time")
             // A stream that its consumer does not take within its time.
-            let late = try await client.scan("trips", timeout: .milliseconds(200))
-            try await Task.sleep(for: .milliseconds(300))
+            let late = try await client.scan("trips", timeout: .seconds(2))
+            try await Task.sleep(for: .milliseconds(2_100))
             let error = await #expect(throws: WhenceError.self) { _ = try await late.collect() }
             #expect(error?.code == .deadlineExceeded)
             // Streams that are left: more of them than the server has threads.

@@ -6,8 +6,9 @@ import Testing
 import WhenceClient
 import WhenceCore
 import WhenceProtocol
-import WhenceServer
 import X509
+
+@testable import WhenceServer
 
 /// An authority for tests, made on the spot.
 private struct TestAuthority {
@@ -64,7 +65,7 @@ private struct TestAuthority {
             running = try await RunningServer(guarded: { scratch in
                 try authority.write(to: scratch.path("authority.pem"))
                 try authority.issue(name, to: scratch.path("server"), validFor: seconds)
-                let users = UserAdministration(file: scratch.path("users.yaml"))
+                let users = UserAdministration(file: scratch.path("users.yaml"), iterations: 4_096)
                 try users.add("ann", password: SecurityTests.password, grants: ["reader"])
                 try users.add("app", password: nil, grants: ["admin"])
                 token = try users.makeToken(for: "app", label: "test", lifetime: .seconds(3600)).text

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import WhenceCore
 import WhenceProtocol
@@ -60,13 +61,29 @@ struct OpeningConversation {
             return try await receive(Authenticated.self)
         case .password(let user, let password):
             try check("SCRAM-SHA-256")
-            var scram = ScramClient(user: user, password: password)
+            let scram = ScramClient(user: user, password: password)
             try await send(Authenticate(mechanism: "SCRAM-SHA-256", data: scram.first))
             let challenge = try await receive(Challenge.self)
-            try await send(Authenticate(mechanism: "SCRAM-SHA-256", data: scram.final(serverFirst: challenge.data)))
+            let (final, proven) = try await prove(scram, challenge.data).get()
+            try await send(Authenticate(mechanism: "SCRAM-SHA-256", data: final))
             let authenticated = try await receive(Authenticated.self)
-            try scram.verify(serverFinal: authenticated.data)
+            try proven.verify(serverFinal: authenticated.data)
             return authenticated
+        }
+    }
+
+    /// Makes the proof on a thread of its own: it is meant to take long, and the threads that run tasks are few.
+    private func prove(_ scram: ScramClient, _ challenge: [UInt8]) async -> Result<(final: [UInt8], proven: ScramClient), WhenceError> {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                var scram = scram
+                do throws(WhenceError) {
+                    let final = try scram.final(serverFirst: challenge)
+                    continuation.resume(returning: .success((final, scram)))
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@ import Foundation
 import WhenceCore
 
 /// The client's side of one SCRAM-SHA-256 exchange without channel binding (RFC 5802 and RFC 7677).
-struct ScramClient {
+struct ScramClient: Sendable {
     /// What a server may ask of a client's processor.
     private static let allowedIterations = 4_096...10_000_000
 
