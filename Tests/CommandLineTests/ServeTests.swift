@@ -14,8 +14,8 @@ private final class Served {
         errors = workspace.directory.appending(path: "serve.err")
         for file in [output, errors] { try Data().write(to: file) }
         process = workspace.process(
-            ["serve", "--data", "store", "--json", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--log-format", "json"]
-                + arguments)
+            ["serve", "--data", "store", "--json", "--http-listen", "127.0.0.1:0", "--log-format", "json"]
+                + (arguments.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]) + arguments)
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: output)
         process.standardError = try FileHandle(forWritingTo: errors)
@@ -43,6 +43,18 @@ private final class Served {
         let url = try #require(URL(string: "http://\(address)\(path)"))
         let (data, response) = try await URLSession.shared.data(from: url)
         return ((response as? HTTPURLResponse)?.statusCode, String(decoding: data, as: UTF8.self))
+    }
+
+    /// How a server ended that was not to start, and what it said; one that did start is ended, and code 0.
+    static func refused(_ workspace: Workspace, _ arguments: [String]) async throws -> (code: Int32, error: [String: Any]) {
+        let served = try await Served(workspace, arguments)
+        if served.process.isRunning { kill(served.process.processIdentifier, SIGTERM) }
+        try await served.wait { !served.process.isRunning }
+        let answer = Workspace.Answer(
+            code: served.process.terminationStatus, out: try String(contentsOf: served.output, encoding: .utf8),
+            err: try String(contentsOf: served.errors, encoding: .utf8))
+        #expect(answer.out.isEmpty)
+        return (answer.code, answer.error)
     }
 
     /// The entries of the log so far.
@@ -92,7 +104,7 @@ private final class Served {
         let workspace = try Workspace()
         let served = try await Served(workspace, [])
         let listening = try #require(served.announced["listening"] as? String)
-        let second = try workspace.whence("serve", "--data", "other", "--listen", listening, "--http-listen", "off", "--json")
+        let second = try await Served.refused(try Workspace(), ["--listen", listening])
         #expect(second.code == 1 && second.error["place"] as? String == listening)
         served.signal(SIGINT)
         try await served.wait { !served.process.isRunning }
@@ -109,10 +121,10 @@ private final class Served {
         #expect(served.process.terminationReason == .exit && served.process.terminationStatus == 0)
     }
 
-    @Test("what would be open to others does not start") func exposure() throws {
+    @Test("what would be open to others does not start") func exposure() async throws {
         let workspace = try Workspace()
-        let answer = try workspace.onStore("serve", "--listen", "0.0.0.0:0", "--json")
-        #expect(answer.code == 2 && answer.out.isEmpty)
+        let answer = try await Served.refused(workspace, ["--listen", "0.0.0.0:0"])
+        #expect(answer.code == 2)
         #expect((answer.error["message"] as? String)?.contains("no TLS and no users") == true)
         #expect((answer.error["hint"] as? String)?.contains("--insecure-listen-without-tls-and-authentication") == true)
         #expect(!workspace.exists("store"))
