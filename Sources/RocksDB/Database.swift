@@ -182,6 +182,11 @@ import Synchronization
         unsafe try call { error in unsafe error.pointee = extras_resume(handle) }
     }
 
+    /// Ends compactions that were asked for (`compact` throws then), waits until they have ended, and refuses others; or takes them again.
+    public func setCompactionsPaused(_ isPaused: Bool) {
+        if isPaused { unsafe rocksdb_disable_manual_compaction(handle) } else { unsafe rocksdb_enable_manual_compaction(handle) }
+    }
+
     /// Stops compactions and flushes that run in the background, before the database is closed.
     public func cancelBackgroundWork() { unsafe rocksdb_cancel_all_background_work(handle, 1) }
 

@@ -128,7 +128,7 @@ extension ColumnBuffer {
             if width < 8 { byte &= (1 << UInt8(width)) - 1 }
             let at = (start + bit) >> 3
             unsafe target[at] |= byte << shift
-            if shift > 0, unsafe at + 1 < target.count { unsafe target[at + 1] |= byte >> (8 - shift) }
+            if shift > 0, at + 1 < target.count { unsafe target[at + 1] |= byte >> (8 - shift) }
             bit += 8
         }
     }

@@ -96,6 +96,10 @@ extension Store {
         try storage(at: "view '\(view)'") { () throws(RocksDBError) in try database.compact(open.family) }
     }
 
+    /// Ends calls of `compact` that are under way, which throw, and refuses others until it is called again with false. Compaction in the
+    /// background goes on.
+    public func setCompactionsPaused(_ isPaused: Bool) { database.setCompactionsPaused(isPaused) }
+
     /// Goes on writing after a full disk or another error of RocksDB's has stopped it. Throws what still stands in the way.
     /// May take as long as writing out the memtables.
     public func resume() throws(WhenceError) {

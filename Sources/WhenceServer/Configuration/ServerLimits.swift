@@ -26,11 +26,18 @@ public struct ServerLimits: Sendable, Equatable {
     /// How long an event loop may take to serve all its sockets once. Where that has been longer for a while, reads that come after this time
     /// within a turn are refused with `overloaded`: a pipeline that is deep on purpose stays below, a flood does not.
     public var turnTime = Duration.milliseconds(10)
+    /// Streams, joins, scans and backfills together, that one connection may have open: each holds some memory while its client is slow.
+    public var streamsPerConnection = 32
     /// Rows of a stream go out in frames of about this many bytes: large enough to cost nothing each, small enough to share a connection.
-    public var streamFrameBytes = 4 << 20
+    public var streamFrameBytes = 2 << 20
+    /// Frames that the streams of one connection may have made and not sent, in bytes: four of them keep a connection busy. A stream whose
+    /// client has given no credit has one frame at most, which does not count, so that it stops no other.
+    public var streamAheadBytes = 8 << 20
+    /// Requests that wait for a thread or are worked on, in bytes of their frames, all connections together.
+    public var requestBytes = 512 << 20
     /// Memory of one block of a join whose request does not say; also the most that a request may ask for is `streamMemoryBytes`.
     public var joinMemoryBytes = 256 << 20
-    /// Memory that all open joins together are promised; past it a join is refused with `overloaded`.
+    /// Memory that all open joins and backfills together are promised; past it another is refused with `overloaded`.
     public var streamMemoryBytes = 1 << 30
     /// A connection without requests that says nothing for so long is closed. Half-open ones are found by TCP's keepalive long before.
     public var idleConnectionTime = Duration.seconds(3600)

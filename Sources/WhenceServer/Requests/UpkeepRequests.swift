@@ -21,14 +21,12 @@ extension RequestWork {
         func bytes() -> Int { store.statistics().views.first { $0.name == name }?.fileBytes ?? 0 }
         report(done: 0, total: 1, unit: "views")
         let start = ContinuousClock.now
-        return try core.gate.run { () throws(WhenceError) in
-            try store.flush(name)
-            let before = bytes()
-            try request.checkOpen()
-            try store.compact(name)
-            return Answer(
-                StoreDocuments.compacted(name, bytesBefore: before, bytesAfter: bytes(), took: ContinuousClock.now - start))
-        }
+        try core.gate.check()
+        try store.flush(name)
+        let before = bytes()
+        try request.checkOpen()
+        try store.compact(name)
+        return Answer(StoreDocuments.compacted(name, bytesBefore: before, bytesAfter: bytes(), took: ContinuousClock.now - start))
     }
 
     func retain(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {

@@ -8,9 +8,10 @@ struct Reloading: Service {
     let access: AccessControl
     let tls: ServerTLS?
     let logger: Logger
+    /// SIGHUP, trapped before anybody was told that the server is there: untrapped it would end the process.
+    let hangUps: UnixSignalsSequence
 
     func run() async throws {
-        let hangUps = await UnixSignalsSequence(trapping: .sighup)
         for await _ in hangUps.cancelOnGracefulShutdown() { reload() }
     }
 

@@ -61,7 +61,7 @@ public struct ServerProcess: Sendable {
     private func serve(
         _ access: AccessControl, _ tls: ServerTLS?, _ metrics: ServerMetrics, _ health: ServerHealth, _ pages: SidePages,
         _ side: SideServer?,
-        ready: (ListenAddress) -> Void
+        ready: @escaping @Sendable (ListenAddress) -> Void
     ) async throws {
         let isNew = !FileManager.default.fileExists(atPath: configuration.data + "/FORMAT")
         let store = try Store(at: configuration.data, options: configuration.store)
@@ -78,12 +78,12 @@ public struct ServerProcess: Sendable {
         // Ended in the reverse order: the server drains first, while its health can still be seen.
         var services: [any Service] = []
         if let side { services.append(side) }
-        services += [Reloading(access: access, tls: tls, logger: logger), server]
+        let hangUps = await UnixSignalsSequence(trapping: .sighup)
+        services += [Reloading(access: access, tls: tls, logger: logger, hangUps: hangUps), server, Announcement { ready(address) }]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
-        ready(address)
         try await group.run()
         access.audit.record(.init(.stop, operation: "serve", result: "ok"))
     }
@@ -105,5 +105,15 @@ public struct ServerProcess: Sendable {
         {
             logger.warning("others may read the file of users: chmod 600", metadata: ["file": "\(users)"])
         }
+    }
+}
+
+/// Says that the server is ready once signals are trapped, so that whoever waits for that may send one at once.
+private struct Announcement: Service {
+    let announce: @Sendable () -> Void
+
+    func run() async throws {
+        announce()
+        try await gracefulShutdown()
     }
 }

@@ -51,7 +51,27 @@ public final class AuditLog: Sendable {
     private struct State {
         var descriptor: Int32
         var failures = 0
+        /// The second in which logins were last refused, how many of them were recorded, and how many since the last record were not.
+        var second: Int64 = 0
+        var refusedLogins = 0
+        var unrecordedLogins = 0
+
+        /// How many refused logins were left out before this one; nil: this one is left out, too.
+        mutating func admitRefusedLogin(at time: Timestamp) -> Int? {
+            let now = time.microseconds / 1_000_000
+            if now != second { (second, refusedLogins) = (now, 0) }
+            guard refusedLogins < AuditLog.refusedLoginsPerSecond else {
+                unrecordedLogins += 1
+                return nil
+            }
+            refusedLogins += 1
+            defer { unrecordedLogins = 0 }
+            return unrecordedLogins
+        }
     }
+
+    /// Whoever can connect can be refused, as often as they like, and must not fill the disk by that. What is beyond is only counted.
+    static let refusedLoginsPerSecond = 100
 
     private let path: String?
     private let state: Mutex<State>
@@ -101,13 +121,17 @@ public final class AuditLog: Sendable {
 
     public func record(_ record: Record) {
         guard path != nil else { return }
-        var members: [(String, JSON)] = [("time", JSON(clock())), ("event", .string(record.event.rawValue))]
+        let time = clock()
+        let isLogin = record.event == .loginRefused
+        guard let leftOut = isLogin ? state.withLock({ $0.admitRefusedLogin(at: time) }) : 0 else { return }
+        var members: [(String, JSON)] = [("time", JSON(time)), ("event", .string(record.event.rawValue))]
         for (name, value) in [
             ("user", record.user), ("peer", record.peer), ("operation", record.operation),
             ("view", record.view), ("result", record.result), ("detail", record.detail),
         ] {
             if let value { members.append((name, .string(String(value.prefix(512))))) }
         }
+        if leftOut > 0 { members.append(("left_out_before", .string("\(leftOut)"))) }
         let line = Array((JSON.object(members).text + "\n").utf8)
         state.withLock { state in
             let descriptor = state.descriptor

@@ -142,7 +142,10 @@ public final class Server: Service, Sendable {
         await withCheckedContinuation { continuation in
             // Threads of the pools end when their last work has: no write is cut off.
             Thread.detachNewThread {
+                // Nobody waits for a compaction any more.
+                core.store.setCompactionsPaused(true)
                 for pool in core.pools { pool.close() }
+                core.store.setCompactionsPaused(false)
                 continuation.resume()
             }
         }

@@ -20,6 +20,8 @@ final class OpenRequest: @unchecked Sendable {
     /// When a thread took it up; what was before is time in the queue.
     var workBegan: NIODeadline?
     var rows = 0
+    /// Bytes of the frame that it came in.
+    let frameBytes: Int
     /// Bytes of its frames, both ways.
     var bytes: Int
 
@@ -28,6 +30,7 @@ final class OpenRequest: @unchecked Sendable {
         self.operation = operation
         self.arrival = arrival
         self.deadline = deadline
+        frameBytes = bytes
         self.bytes = bytes
     }
 

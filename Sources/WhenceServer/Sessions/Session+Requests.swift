@@ -32,7 +32,7 @@ extension Session {
         guard requests.count < core.limits.requestsPerConnection else {
             return refuse(frame, operation, .requestsPerConnection, "the connection has as many open requests as it may have")
         }
-        guard core.admission.beginRequest() else {
+        guard core.admission.beginRequest(frameBytes: frame.byteCount) else {
             return refuse(frame, operation, .requests, "the server has as many open requests as it takes")
         }
         let arrival = NIODeadline.now()
@@ -78,7 +78,7 @@ extension Session {
             request.stream = nil
             abandon(stream)
         }
-        core.admission.endRequest()
+        core.admission.endRequest(frameBytes: request.frameBytes)
         core.metrics.inFlight.add(-1)
         let now = NIODeadline.now()
         let took = (now - request.arrival).duration

@@ -10,10 +10,15 @@ extension Session {
         _ make: (Frame, Principal, ServerCore) throws(WhenceError) -> any StreamJob
     ) throws(WhenceError) {
         guard let request = try admit(frame, operation) else { return }
+        guard streams < core.limits.streamsPerConnection else {
+            core.metrics.shed(.requestsPerConnection)
+            return end(request, with: .overloaded("the connection has as many streams as it may have", retryAfter: .milliseconds(100)))
+        }
         do throws(WhenceError) {
             let job = try make(frame, principal, core)
             let stream = Stream(request, job, uploadCredit: UInt32(clamping: core.limits.uploadCreditBytes))
             request.stream = stream
+            streams += 1
             try step(stream, isFirst: true)
         } catch {
             guard error.code != .protocolViolation else { throw error }
@@ -32,11 +37,38 @@ extension Session {
             send(frames: frame.bytes)
             if frame.isLast { return finish(request) }
         }
-        guard stream.wantsStep else { return }
-        do throws(WhenceError) {
-            try step(stream, isFirst: false)
-        } catch {
-            end(request, with: error)
+        if stream.wantsStep {
+            if !stream.hasCredit || hasStreamRoom {
+                do throws(WhenceError) {
+                    try step(stream, isFirst: false)
+                } catch {
+                    end(request, with: error)
+                }
+            } else {
+                isStreamHeldBack = true
+            }
+        }
+        releaseStreams()
+    }
+
+    /// Whether the streams that have credit have made so little that is not sent that there is room for another frame.
+    private var hasStreamRoom: Bool {
+        let frameBytes = core.limits.streamFrameBytes
+        var ahead = frameBytes
+        for request in requests.values {
+            guard let stream = request.stream, stream.hasCredit else { continue }
+            ahead += stream.pendingBytes + (stream.isStepping ? frameBytes : 0)
+        }
+        return ahead <= core.limits.streamAheadBytes
+    }
+
+    /// Lets streams that were held back go on when there is room for what they make.
+    private func releaseStreams() {
+        guard isStreamHeldBack, hasStreamRoom else { return }
+        isStreamHeldBack = false
+        // In the order of their ids, and not as part of what is under way.
+        loop.eventLoop.execute { [self] in
+            for id in requests.keys.sorted() { if let stream = requests[id]?.stream { pump(stream) } }
         }
     }
 
@@ -46,7 +78,6 @@ extension Session {
         let empty = StreamOutput(
             requestID: stream.request.id, maximumPayloadBytes: writer.maximumPayloadBytes,
             frameBytes: min(core.limits.streamFrameBytes, writer.maximumPayloadBytes))
-        stream.isStepping = true
         try core.streams.submit(for: id, isAdmitted: !isFirst) { [self] in
             var output = empty
             let began = NIODeadline.now()
@@ -60,11 +91,13 @@ extension Session {
             }
             onLoop { $0.stepped(stream, result, began: began) }
         }
+        // What the step has made comes back through this event loop, and so after this.
+        stream.isStepping = true
     }
 
     private func stepped(_ stream: Stream, _ result: Result<StreamStep, WhenceError>, began: NIODeadline) {
         let request = stream.request
-        guard requests[request.id] === request else { return }
+        guard requests[request.id] === request else { return releaseStreams() }
         if request.workBegan == nil { request.workBegan = began }
         switch result {
         case .success(let step):
@@ -79,6 +112,8 @@ extension Session {
     func abandon(_ stream: Stream) {
         guard let job = stream.job else { return }
         stream.job = nil
+        streams -= 1
+        releaseStreams()
         // A step that runs holds the job itself, and lets it go where it ends.
         guard !stream.isStepping else { return }
         try? core.streams.submit(for: id, isAdmitted: true) { withExtendedLifetime(job) {} }

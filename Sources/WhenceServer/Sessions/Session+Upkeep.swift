@@ -16,7 +16,9 @@ extension Session {
         case .open: break
         }
         if let since = congestedSince, now - since > idle { return drop("its client does not read") }
-        if decoder.bufferedBytes > 0, !isCongested, now - lastFrameAt > idle { return drop("a frame did not end") }
+        // Long frames have longer, at the least rate of a line that is worth its connection: 16 KiB a second.
+        let frameTime = idle + .milliseconds(Int64(decoder.bufferedBytes / 16))
+        if decoder.bufferedBytes > 0, !isCongested, now - lastFrameAt > frameTime { return drop("a frame did not end") }
         if requests.isEmpty, !isCongested, now - lastFrameAt > core.limits.idleConnectionTime.timeAmount { return drop("it was idle") }
         for request in Array(requests.values) {
             guard let stream = request.stream, stream.isWaitingForClient(isCongested: isCongested), now - stream.heardAt > idle else {
@@ -27,7 +29,7 @@ extension Session {
     }
 
     private func drop(_ reason: String) {
-        core.logger.info("a connection is closed: \(reason)", metadata: log())
+        core.logger.log(level: principal == nil ? .debug : .info, "a connection is closed: \(reason)", metadata: log())
         closeNow()
     }
 

@@ -30,6 +30,10 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Requests that are open, by their ids.
     var requests: [UInt32: OpenRequest] = [:]
     /// The bytes of the last online read's selection and schema, and the reader that they led to.
+    /// Streams that are open.
+    var streams = 0
+    /// Whether a stream wanted to do a step and was not let, because others have made enough that is not sent.
+    var isStreamHeldBack = false
     weak var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
@@ -232,7 +236,8 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Ends the connection with an error that is the connection's own.
     func fail(_ error: WhenceError) {
         guard !isClosed, !isClosing else { return }
-        core.logger.info("a connection ends", metadata: log(["error": "\(error)"]))
+        // Whoever is not known yet must not be able to fill the log.
+        core.logger.log(level: principal == nil ? .debug : .info, "a connection ends", metadata: log(["error": "\(error)"]))
         sendError(error, requestID: 0)
         close()
     }

@@ -16,12 +16,16 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
     private let core: ServerCore
     private var work: (backfill: Backfill, columns: ColumnRows)?
     private var rows = 0
+    /// Bytes that `core.admission` has promised.
+    private var memoryBytes = 0
 
     init(_ frame: Frame, _ principal: Principal, _ core: ServerCore) throws(WhenceError) {
         request = try BackfillRequest(decoding: frame)
         self.principal = principal
         self.core = core
     }
+
+    deinit { if memoryBytes > 0 { core.admission.release(memoryBytes) } }
 
     func step(_ upload: StreamUpload, _ output: inout StreamOutput) throws(WhenceError) -> StepState {
         let (backfill, columns) = if let work { work } else { try begin() }
@@ -55,6 +59,9 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
         let columns = try ColumnRows(
             view, columns: request.schema.spineColumns, eventTimeColumn: request.eventTime, availabilityColumn: request.availabilityTime,
             missingIsNull: request.missingIsNull)
+        let memory = store.options.backfillBytes + core.limits.uploadCreditBytes
+        try core.admission.reserve(memory)
+        memoryBytes = memory
         let backfill = try core.gate.run { () throws(WhenceError) in try store.backfill(name) }
         work = (backfill, columns)
         return (backfill, columns)

@@ -87,8 +87,9 @@ final class JoinJob: StreamJob, @unchecked Sendable {
                 .limitExceeded, "a join may take \(core.limits.streamMemoryBytes) bytes of memory here, and not \(memory)",
                 hint: "ask for less memory: the join takes more blocks then")
         }
-        try core.admission.reserve(memory)
-        memoryBytes = memory
+        let promised = takesUploads ? memory + core.limits.uploadCreditBytes : memory
+        try core.admission.reserve(promised)
+        memoryBytes = promised
         var join = WhenceEngine.JoinRequest(
             service: service, eventTimeColumn: request.eventTime, knownAt: request.knownAt, asServed: request.asServed, memoryBytes: memory)
         switch request.source {

@@ -40,6 +40,12 @@ final class Stream: @unchecked Sendable {
         return state == .needsUpload && uploads.isEmpty && uploadedRows == nil
     }
 
+    /// Whether the client takes more rows.
+    var hasCredit: Bool { credit.isOpen }
+
+    /// Bytes of frames that have been made and not sent.
+    var pendingBytes: Int { outgoing.reduce(0) { $0 + $1.bytes.readableBytes } }
+
     // MARK: From the client
 
     func take(credit more: UInt32) throws(WhenceError) {
@@ -64,7 +70,7 @@ final class Stream: @unchecked Sendable {
 
     /// Whether the job is to do a step: it has something to do, and what it has made before is nearly sent.
     var wantsStep: Bool {
-        guard job != nil, !isStepping, outgoing.count < 2 else { return false }
+        guard job != nil, !isStepping, outgoing.count < (credit.isOpen ? 2 : 1) else { return false }
         switch state {
         case .more: return true
         case .needsUpload: return !uploads.isEmpty || uploadedRows != nil

@@ -14,7 +14,8 @@ import WhenceProtocol
         for _ in drivers { try builder.append(.string((0..<40).map { _ in String(random.next(), radix: 36) }.joined())) }
         let trips = Tables.trips(drivers)
         return ColumnBatch(
-            names: ["driver", "event_time", "note"], columns: [trips.columns[0], trips.columns[1], try builder.finish()], count: drivers.count)
+            names: ["driver", "event_time", "note"], columns: [trips.columns[0], trips.columns[1], try builder.finish()],
+            count: drivers.count)
     }
 
     @Test("read-only until there is space", .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
@@ -61,7 +62,8 @@ import WhenceProtocol
         var isBack = false
         for _ in 0..<150 where !isBack {
             do {
-                let _: Committed = try client.ask(Tables.write(try notes(acknowledged..<acknowledged + 100, &random), key: "n\(acknowledged)"))
+                let _: Committed = try client.ask(
+                    Tables.write(try notes(acknowledged..<acknowledged + 100, &random), key: "n\(acknowledged)"))
                 isBack = true
             } catch let error as WhenceError {
                 #expect(error.isRetryable, "\(error)")

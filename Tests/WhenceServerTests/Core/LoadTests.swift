@@ -226,6 +226,17 @@ import WhenceProtocol
         #expect(throws: RawClient.Closed.self) { try RawClient(port: port) }
     }
 
+    @Test("a compaction does not hold up the end, and the store can be compacted after it") func compactionAtTheEnd() async throws {
+        let server = try await TestServer { $0.limits.drainTime = .milliseconds(1) }
+        let client = try server.client()
+        for second in 0..<5 { let _: Committed = try client.ask(Tables.write(Tables.trips(0..<20_000, second: Int64(second)))) }
+        _ = try client.begin(CompactRequest(timeout: nil, view: "trips"))
+        await server.server.shutDown()
+        #expect(client.isClosedByServer())
+        try server.store.compact("trips")
+        #expect(try server.store.history("trips", try EntityKey([.int64(1)])).count == 5)
+    }
+
     @Test("work is taken from one connection after the other") func fairness() throws {
         let pool = WorkPool("test", threads: 1, queueLimit: 100)
         let blockade = try Blockade(pool, threads: 1)

@@ -232,4 +232,24 @@ final class GuardedAccess {
         #expect(try guarded.audit().count == 1)
         #expect(try String(contentsOfFile: guarded.auditPath + ".1", encoding: .utf8).split(separator: "\n").count == 2)
     }
+
+    @Test("a flood of refused logins does not fill the disk, and is counted") func flood() throws {
+        let scratch = try ScratchDirectory()
+        let now = Mutex(Timestamp(microseconds: 1_000_000))
+        let audit = try AuditLog(path: scratch.path("audit.jsonl")) { now.withLock { $0 } }
+        func refuse(_ times: Int) { for _ in 0..<times { audit.record(.init(.loginRefused, peer: "x", result: "notAuthenticated")) } }
+        func lines() throws -> [Substring] {
+            try String(contentsOfFile: scratch.path("audit.jsonl"), encoding: .utf8).split(separator: "\n")
+        }
+        refuse(1_000)
+        #expect(try lines().count == AuditLog.refusedLoginsPerSecond)
+        // What matters is recorded all the same.
+        audit.record(.init(.administration, user: "dba", operation: "erase", result: "ok"))
+        #expect(try lines().last?.contains("erase") == true)
+        now.withLock { $0 = Timestamp(microseconds: 2_000_000) }
+        refuse(2)
+        let all = try lines()
+        #expect(all.count == AuditLog.refusedLoginsPerSecond + 3)
+        #expect(all[all.count - 2].contains("\"left_out_before\":\"900\"") && !all[all.count - 1].contains("left_out"))
+    }
 }
