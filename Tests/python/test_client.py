@@ -195,6 +195,14 @@ def test_frames_are_no_longer_than_the_server_takes():
         assert max(len(payload) for _, payload in server.heard) <= 65_536
 
 
+def test_a_question_that_is_too_long_is_not_sent():
+    with FakeServer(longest_payload=65_536) as server, whencedb.connect(server.address, timeout=5) as client:
+        with pytest.raises(whencedb.InputError, match="takes 65536"):
+            client.get("eta", list(range(10_000)))
+        assert kinds.ONLINE_READ not in server.kinds_heard()
+        assert client.ping() > 0 and server.connections == 1
+
+
 def test_batches_come_as_they_are_and_leaving_cancels(server, client):
     client.write("drivers", ROWS)
     given = pa.concat_tables([spine(20_000)] * 6)

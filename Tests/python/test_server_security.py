@@ -38,7 +38,12 @@ def test_passwords_tokens_and_roles(whence, start, users):
                 bob.write("trips", {"driver": [1], "speed": [3.0]}, NOW)
             with pytest.raises(whencedb.NotAllowed):
                 bob.get(["shifts.hours"], [1])
-    for wrong in ({"user": "ann", "password": "pencil-and-pepper"}, {"user": "eve", "password": "pencil-and-paper"}, {"token": token[:-1] + "x"}, {}):
+    for wrong in (
+        {"user": "ann", "password": "pencil-and-pepper"},
+        {"user": "eve", "password": "pencil-and-paper"},
+        {"token": token[:-1] + "x"},
+        {},
+    ):
         with pytest.raises(whencedb.NotAuthenticated):
             server.connect(**wrong)
 

@@ -55,6 +55,7 @@ class Carrier:
         while True:
             connection = self.pool.take(deadline)
             try:
+                connection.check(len(payload))
                 request_id = connection.next_id()
                 return connection.exchange([small_frame(kind, request_id, payload)], request_id, deadline)
             except WhenceError as error:
@@ -71,6 +72,7 @@ class Carrier:
     ) -> None:
         def once() -> None:
             with self.pool.connection() as connection:
+                connection.check(max(map(len, payloads), default=0))
                 first = connection.reserve_ids(len(payloads))
                 frames = [small_frame(kind, first + number, payload) for number, payload in enumerate(payloads)]
                 most = min(in_flight, connection.welcome.open_requests)

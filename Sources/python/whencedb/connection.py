@@ -111,8 +111,7 @@ class Connection:
     def call(self, call: Call[Any], timeout: float | None, on_progress: Callable[[tuple[int, int, str]], None] | None = None) -> Any:
         microseconds, deadline = limits(timeout)
         payload = call.encode(microseconds)
-        if payload.size > self.welcome.longest_payload:
-            raise _too_long(payload.size, self.welcome.longest_payload)
+        self.check(payload.size)
         request_id = self.next_id()
         frame = self.exchange(frame_parts(call.kind, request_id, payload), request_id, deadline, on_progress)
         return self._understood(call.result, frame)
@@ -167,6 +166,12 @@ class Connection:
         if failure is not None:
             raise failure
 
+    def check(self, size: int) -> None:
+        """Throws `InputError` for a payload that the server would close the connection over."""
+        longest = self.welcome.longest_payload
+        if size > longest:
+            raise InputError(f"the request takes {size} bytes, and the server takes {longest}", code=1004, hint="send less at once")
+
     def next_id(self) -> int:
         self._last_id = self._last_id % 0xFFFF_FFFF + 1
         return self._last_id
@@ -187,8 +192,7 @@ class Connection:
         longest = self.welcome.longest_payload
         state = Stream(WINDOW_BYTES, call.upload(longest) if call.upload else None, self.welcome.upload_credit)
         payload = call.encode(microseconds, WINDOW_BYTES)
-        if payload.size > longest:
-            raise _too_long(payload.size, longest)
+        self.check(payload.size)
         request_id = self.next_id()
         self.is_usable = False
         self._out.extend(frame_parts(call.kind, request_id, payload))
@@ -353,7 +357,3 @@ def limits(timeout: float | None) -> tuple[int, float | None]:
     if timeout is None:
         return 0, None
     return max(1, int(timeout * 1e6)), time.monotonic() + timeout + GRACE_SECONDS
-
-
-def _too_long(size: int, longest: int) -> WhenceError:
-    return InputError(f"the request takes {size} bytes, and the server takes {longest}", code=1004, hint="send less at once")
