@@ -18,7 +18,11 @@ struct Fixture {
     /// The tables beside `rows`, by their keys; those within `outputs` too.
     var tables: [String: [[Cell]]] = [:]
 
-    static let directory = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/Models").standardizedFileURL
+    /// Where the models are: in the tree, or where `WHENCE_MODEL_FIXTURES` says that the scripts of `Tests/Fixtures/Models` have made
+    /// others, from another seed.
+    static let directory =
+        ProcessInfo.processInfo.environment["WHENCE_MODEL_FIXTURES"].map { URL(filePath: $0) }
+        ?? URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/Models").standardizedFileURL
 
     /// The names of the models in a directory of the fixtures.
     static func names(_ folder: String, suffix: String) -> [String] {

@@ -34,7 +34,8 @@ struct GraphPlanner {
     static let numbersPerRowMax = 1 << 22
     /// Numbers of constants.
     let limits: ModelLimits
-    private var constantsMax: Int { limits.memoryBytes / 8 }
+    /// Bounded by what the file has: a node takes a copy of the weights that it names, and many nodes could name the same.
+    private let constantsMax: Int
 
     let file: ONNXFile
     let source: String
@@ -56,6 +57,13 @@ struct GraphPlanner {
         self.file = file
         self.source = source
         self.limits = limits
+        var numbers = file.constants.reduce(0) { $0 + $1.count }
+        for node in file.nodes {
+            for attribute in node.attributes {
+                numbers += attribute.floats.count + attribute.ints.count + (attribute.tensor?.count ?? 0) + 1
+            }
+        }
+        constantsMax = min(limits.memoryBytes / 8, (1 << 16) + 16 * min(numbers, 1 << 40))
     }
 
     // MARK: Errors

@@ -2,15 +2,18 @@ import WhenceCore
 
 /// The packed form of an ensemble whose leaves are added up: the same walks as for the other libraries.
 extension GraphTrees {
-    /// A forest of these nodes, which were checked. Throws where it would be larger than the limits.
+    /// A forest of these nodes, which were checked; nil where its leaves, with a value for each target, would take much more memory
+    /// than their weights do. Throws where it would be larger than the limits.
     static func forest(
         _ nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, isFloat: Bool, width: Int, limits: ModelLimits,
         source: String
-    ) throws(WhenceError) -> Forest {
+    ) throws(WhenceError) -> Forest? {
         let settings = ForestSettings(featureCount: width, outputs: targets, precision: isFloat ? .float : .double)
         var builder = try TreeBuilder(settings, limits: limits, source: source)
         // Trees whose leaves all add to one target have one value a leaf; else leaves have a value for each target.
         let isSingle = roots.allSatisfy { singleTarget($0, nodes, weights) != nil }
+        let leaves = nodes.count { $0.mode == .leaf }
+        guard isSingle || leaves * targets <= (1 << 16) + 8 * weights.count else { return nil }
         var form = TreeForm()
         for (number, root) in roots.enumerated() {
             form.reset()

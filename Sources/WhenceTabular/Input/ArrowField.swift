@@ -18,6 +18,8 @@ struct ArrowField {
     }
 
     static let depthMax = 16
+    /// Fields of a schema, with all their children.
+    static let fieldsMax = 1 << 16
 
     let name: String
     let layout: Layout
@@ -27,16 +29,19 @@ struct ArrowField {
     let index: Layout?
     let children: [ArrowField]
 
-    init(_ table: FlatBufferTable, depth: Int) throws(WhenceError) {
+    /// - Parameter budget: fields that may still be made. The tables of a buffer can point to one another, so that few bytes
+    ///   could stand for more fields than there is time for.
+    init(_ table: FlatBufferTable, depth: Int, budget: inout Int) throws(WhenceError) {
         // Depth is bounded here, so the recursion is.
-        guard depth < ArrowField.depthMax else { throw FlatBufferTable.fault }
+        budget -= 1
+        guard depth < ArrowField.depthMax, budget >= 0 else { throw FlatBufferTable.fault }
         name = try table.string(0) ?? ""
         let number = try table.int(2, width: 1)
         let parameters = try table.table(3)
         var inner: [ArrowField] = []
         for child in try table.tables(5) {
             guard inner.count < TabularLimits.columns else { throw FlatBufferTable.fault }
-            inner.append(try ArrowField(child, depth: depth + 1))
+            inner.append(try ArrowField(child, depth: depth + 1, budget: &budget))
         }
         children = inner
         (layout, typeName) = try ArrowField.layout(number, parameters)

@@ -43,11 +43,12 @@ public final class ArrowStreamReader {
             throw fault("the stream has no schema, or is big-endian, which is not supported")
         }
         do throws(WhenceError) {
+            var budget = ArrowField.fieldsMax
             for (index, field) in try schema.tables(1).enumerated() {
                 guard index < TabularLimits.columns else {
                     throw WhenceError(.limitExceeded, "there are more than \(TabularLimits.columns) columns")
                 }
-                fields.append(try ArrowField(field, depth: 0))
+                fields.append(try ArrowField(field, depth: 0, budget: &budget))
             }
         } catch {
             throw error.at("\(name), schema")
