@@ -1,4 +1,4 @@
-// The walks with 64 rows in a register: AVX-512 with bytes (BW).
+// The walks with 64 rows in a register: AVX-512 with bytes and their permutation (BW, VBMI).
 #include "internal.h"
 
 #if defined(__x86_64__)
@@ -56,6 +56,20 @@ void cf_mask_avx512(const cf_forest *forest, const cf_tree *tree, const uint8_t 
         {cf_mask_64_symmetric, cf_mask_128_symmetric, cf_mask_192_symmetric, cf_mask_256_symmetric},
     };
     walks[tree->kind == 2][(rows + 63) / 64 - 1](forest->splits + tree->first_split, tree, codes, low);
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi"))) void cf_members_avx512(
+    const uint32_t *words, const uint8_t *categories, uint8_t *codes
+) {
+    const __m512i set = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)words));
+    const __m512i bits = _mm512_set1_epi64((long long)0x8040201008040201);
+    for (size_t row = 0; row < CF_BLOCK; row += 64) {
+        const __m512i category = _mm512_loadu_si512(categories + row);
+        const __m512i place = _mm512_and_si512(_mm512_srli_epi16(category, 3), _mm512_set1_epi8(31));
+        const __m512i bit = _mm512_shuffle_epi8(bits, _mm512_and_si512(category, _mm512_set1_epi8(7)));
+        const __mmask64 is_out = _mm512_testn_epi8_mask(_mm512_permutexvar_epi8(place, set), bit);
+        _mm512_storeu_si512(codes + row, _mm512_maskz_set1_epi8(is_out, 1));
+    }
 }
 
 CF_TARGET void cf_ranks_avx512(

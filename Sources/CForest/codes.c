@@ -92,6 +92,58 @@ static void cf_gather(const cf_forest *forest, const double *features, size_t st
     for (size_t row = rows; row < CF_BLOCK; row++) values[row] = 0;
 }
 
+void cf_members_portable(const uint32_t *words, const uint8_t *categories, uint8_t *codes) {
+    for (size_t row = 0; row < CF_BLOCK; row++) {
+        codes[row] = (uint8_t)(~(words[categories[row] / 32] >> (categories[row] % 32)) & 1);
+    }
+}
+
+// Whether a predicate's set can be looked up by bytes: no category in it is cut off.
+static inline int cf_is_small_set(const cf_forest *forest, const cf_predicate *predicate) {
+    return predicate->kind != CF_EQUAL && predicate->words == CF_SMALL_SET_WORDS && predicate->missing != CF_MISSING_ZERO
+           && forest->words[predicate->first_word + CF_SMALL_SET_WORDS - 1] >> 31 == 0;
+}
+
+static inline uint8_t cf_category(double value, double least) {
+    return value < CF_NO_CATEGORY && (value > least || value == 0) ? (uint8_t)value : CF_NO_CATEGORY;
+}
+
+static void cf_predicate_codes(
+    const cf_forest *forest, const double *features, size_t stride, size_t rows, uint8_t *codes, int path
+) {
+    double values[CF_BLOCK];
+    uint8_t categories[CF_BLOCK];
+    for (uint32_t index = 0; index < forest->predicate_count; index++) {
+        const cf_predicate *predicate = forest->predicates + index;
+        if (index == 0 || predicate->feature != predicate[-1].feature || predicate->kind != predicate[-1].kind) {
+            cf_gather(forest, features, stride, rows, predicate->feature, values);
+            const double least = predicate->kind == CF_IS_IN_TRUNCATED ? -1 : 0;
+            for (size_t row = 0; row < CF_BLOCK; row++) categories[row] = cf_category(values[row], least);
+        }
+        uint8_t *out = codes + (size_t)predicate->column * CF_BLOCK;
+        if (cf_is_small_set(forest, predicate)) {
+            const uint32_t *words = forest->words + predicate->first_word;
+#if defined(__x86_64__)
+            if (path == CF_AVX512) {
+                cf_members_avx512(words, categories, out);
+            } else
+#endif
+                cf_members_portable(words, categories, out);
+            if (predicate->missing == CF_MISSING_NAN && predicate->default_left) {
+                for (size_t row = 0; row < CF_BLOCK; row++) out[row] = values[row] != values[row] ? 0 : out[row];
+            }
+        } else if (predicate->kind == CF_EQUAL && predicate->missing == CF_MISSING_NAN) {
+            const uint8_t missing = predicate->default_left ? 0 : 1;
+            for (size_t row = 0; row < CF_BLOCK; row++) {
+                const double value = values[row];
+                out[row] = value != value ? missing : value != predicate->value;
+            }
+        } else {
+            for (size_t row = 0; row < CF_BLOCK; row++) out[row] = cf_predicate_code(forest, predicate, values[row]);
+        }
+    }
+}
+
 void cf_codes(const cf_forest *forest, const double *features, size_t stride, size_t rows, uint8_t *codes, int path) {
     double values[CF_BLOCK];
     uint32_t ranks[CF_BLOCK];
@@ -111,15 +163,7 @@ void cf_codes(const cf_forest *forest, const double *features, size_t stride, si
             cf_column_codes(way, ranks, values, cf_code(zero, way), codes + (size_t)column * CF_BLOCK);
         }
     }
-    for (uint32_t index = 0; index < forest->predicate_count; index++) {
-        const cf_predicate *predicate = forest->predicates + index;
-        if (index == 0 || predicate->feature != predicate[-1].feature) {
-            cf_gather(forest, features, stride, rows, predicate->feature, values);
-        }
-        uint8_t *out = codes + (size_t)predicate->column * CF_BLOCK;
-        for (size_t row = 0; row < rows; row++) out[row] = cf_predicate_code(forest, predicate, values[row]);
-        memset(out + rows, 0, CF_BLOCK - rows);
-    }
+    cf_predicate_codes(forest, features, stride, rows, codes, path);
 }
 
 void cf_codes_one(const cf_forest *forest, const double *features, uint8_t *codes) {
@@ -133,9 +177,19 @@ void cf_codes_one(const cf_forest *forest, const double *features, uint8_t *code
             codes[column] = cf_is_missing(value, way->missing) ? (way->default_left ? 0 : 255) : cf_code(rank, way);
         }
     }
+    uint8_t category = CF_NO_CATEGORY;
+    double value = 0;
     for (uint32_t index = 0; index < forest->predicate_count; index++) {
         const cf_predicate *predicate = forest->predicates + index;
-        double value = cf_value(forest, features[predicate->feature]);
-        codes[predicate->column] = cf_predicate_code(forest, predicate, value);
+        if (index == 0 || predicate->feature != predicate[-1].feature || predicate->kind != predicate[-1].kind) {
+            value = cf_value(forest, features[predicate->feature]);
+            category = cf_category(value, predicate->kind == CF_IS_IN_TRUNCATED ? -1 : 0);
+        }
+        if (!isnan(value) && cf_is_small_set(forest, predicate)) {
+            const uint32_t word = forest->words[predicate->first_word + category / 32];
+            codes[predicate->column] = (uint8_t)(~(word >> (category % 32)) & 1);
+        } else {
+            codes[predicate->column] = cf_predicate_code(forest, predicate, value);
+        }
     }
 }

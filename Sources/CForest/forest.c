@@ -5,7 +5,7 @@ int cf_best_path(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512dq")) {
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vbmi")) {
         return CF_AVX512;
     }
     if (__builtin_cpu_supports("avx2")) return CF_AVX2;

@@ -17,4 +17,9 @@ void cf_mask_avx512(const cf_forest *forest, const cf_tree *tree, const uint8_t 
 void cf_ranks_portable(const double *table, uint32_t padded, uint32_t count, int counts_equal, const double *values, uint32_t *ranks);
 void cf_ranks_avx512(const double *table, uint32_t padded, uint32_t count, int counts_equal, const double *values, uint32_t *ranks);
 
+// Categories of a block, cut to bytes: 255 stands for what is in no set.
+enum { CF_NO_CATEGORY = 255 };
+void cf_members_portable(const uint32_t *words, const uint8_t *categories, uint8_t *codes);
+void cf_members_avx512(const uint32_t *words, const uint8_t *categories, uint8_t *codes);
+
 #endif

@@ -18,6 +18,8 @@
 
 // Rows of a block: codes of a column are this many bytes apart.
 enum { CF_BLOCK = 256 };
+// Sets of categories have at least this many words; those of just as many are looked up 64 rows at a time.
+enum { CF_SMALL_SET_WORDS = 8 };
 
 enum { CF_MISSING_NAN = 0, CF_MISSING_NONE = 1, CF_MISSING_ZERO = 2 };
 enum { CF_EQUAL = 0, CF_IS_IN = 1, CF_IS_IN_TRUNCATED = 2 };
@@ -64,6 +66,7 @@ typedef struct {
     uint16_t unused;
 } cf_column;
 
+// Predicates of one feature and kind stand together.
 typedef struct {
     double value;
     uint32_t feature, column;

@@ -32,7 +32,8 @@ extension Forest {
                     let isSingle = rows - start <= Forest.singleRowsMax
                     let count = isSingle ? 1 : min(Int(CF_BLOCK), rows - start)
                     unsafe predictBlock(
-                        features + start * settings.featureCount, count, range, isSingle: isSingle, scratch, path, into: sums + start * outputs)
+                        features + start * settings.featureCount, count, range, isSingle: isSingle, scratch, path,
+                        into: sums + start * outputs)
                     start += count
                 }
             }

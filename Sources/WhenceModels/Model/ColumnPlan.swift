@@ -27,6 +27,8 @@ struct ColumnPlan {
     private(set) var thresholds: [Double] = []
     private(set) var columnCount = 0
 
+    /// The column of each predicate, as uses number them.
+    private var predicateColumns: [UInt32] = []
     private var setIndex: [[UInt32]: Int] = [:]
     private var predicateIndex: [PredicateKey: UInt32] = [:]
     /// For each feature and strictness its table, or -1.
@@ -37,6 +39,9 @@ struct ColumnPlan {
     init(featureCount: Int = 0) { tableIndex = Array(repeating: -1, count: featureCount * 2) }
 
     mutating func addSet(_ set: [UInt32]) -> Int {
+        // Small sets are padded, so that all of one is loaded at once.
+        var set = set
+        while set.count < Int(CF_SMALL_SET_WORDS) { set.append(0) }
         if let index = setIndex[set] { return index }
         setIndex[set] = sets.count
         sets.append(words.count..<(words.count + set.count))
@@ -118,7 +123,16 @@ struct ColumnPlan {
             columnCount = columns.count
             tables[table].columns = UInt32(columnCount) - tables[table].first_column
         }
-        for index in predicates.indices { predicates[index].column = UInt32(columnCount + index) }
+        // Those that look at one feature in one way come together.
+        let order = predicates.indices.sorted {
+            (predicates[$0].feature, predicates[$0].kind, $0) < (predicates[$1].feature, predicates[$1].kind, $1)
+        }
+        predicateColumns = Array(repeating: 0, count: predicates.count)
+        for (rank, index) in order.enumerated() {
+            predicates[index].column = UInt32(columnCount + rank)
+            predicateColumns[index] = UInt32(columnCount + rank)
+        }
+        predicates = order.map { predicates[$0] }
         // A leaf, which looks at column 0 for nothing, finds one.
         columnCount = max(1, columnCount + predicates.count)
         setIndex = [:]
@@ -127,7 +141,7 @@ struct ColumnPlan {
 
     /// The column and code of a split, as `cf_node.rule`.
     func rule(_ use: UInt32, _ threshold: Double) -> UInt32 {
-        if use & ColumnPlan.predicateMark != 0 { return predicates[Int(use & ~ColumnPlan.predicateMark)].column << 8 }
+        if use & ColumnPlan.predicateMark != 0 { return predicateColumns[Int(use & ~ColumnPlan.predicateMark)] << 8 }
         let index = Int(use >> 3)
         let variant = Int(use & 7)
         let table = tables[index]

@@ -41,6 +41,14 @@ import WhenceCore
         if !leaves.isEmpty {
             #expect(try model.leafIndices(features, rows: rows) == leaves.flatMap { $0.map { Int32($0.number) } })
         }
+        if model.hasContributions {
+            let shares = try model.contributions(features, rows: rows)
+            let width = model.featureCount + 1
+            for (place, sum) in raw.enumerated() {
+                let added = shares[(place * width)..<((place + 1) * width)].reduce(0, +)
+                #expect(abs(added - sum) <= 1e-9 * max(1, abs(sum)), "contributions add up to \(added), not \(sum)")
+            }
+        }
         let predictions = try model.predict(features, rows: rows)
         for (row, due) in try #require(fixture.tables["probability"]).enumerated() {
             // For two classes CatBoost answers both probabilities; the second is the model's output.
