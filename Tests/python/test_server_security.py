@@ -77,7 +77,7 @@ def test_tls_and_certificates(whence, start, users, tmp_path):
     known = {"ca": files["ca.pem"], "server_name": "localhost"}
     with server.connect(**known, user="ann", password="pencil-and-paper") as client:
         client.apply(DEFINITIONS)
-        rows = 60_000
+        rows = 8_000
         client.write("trips", {"driver": list(range(rows)), "speed": [1.0] * rows}, NOW)
         spine = {"driver": list(range(rows)), "event_time": [NOW] * rows}
         assert client.as_of(spine, "eta")["speed"].null_count == 0

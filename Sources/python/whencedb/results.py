@@ -17,8 +17,8 @@ _SHOWN_ROWS = 10
 class Result:
     """A table that came from the server.
 
-    `known_at` is the pin of the read, in microseconds: given as `known_at` it gives the same rows again. The table is shared with no one and
-    never changes. DuckDB, polars, pandas and others also take a result as it is (`__arrow_c_stream__`).
+    `known_at` is the pin of the read, in microseconds: given as `known_at` it gives the same rows again. The table never
+    changes. DuckDB, polars, pandas and others also take a result as it is (`__arrow_c_stream__`).
     """
 
     def __init__(self, table: pa.Table, known_at: int | None, name: str) -> None:
