@@ -66,7 +66,10 @@ final class UploadParts {
 
     /// Forgets all rows.
     func removeAll() {
-        for builder in keys + features + [eventTimes, availabilityTimes] { builder.removeAll() }
+        for builder in keys + [eventTimes, availabilityTimes] { builder.removeAll() }
+        // A table that is read again is mapped anew: its features are found one by one, as they were before.
+        features.removeAll()
+        featureNames.removeAll()
         parts.removeAll()
         shape = nil
         count = 0

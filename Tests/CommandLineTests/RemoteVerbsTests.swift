@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+
+/// Every verb answers on a server what it answers on a store that it opens itself.
+@Suite("The verbs on a server", .timeLimit(.minutes(2))) struct RemoteVerbsTests {
+    /// The same commands one after the other, on `place`; their answers without what no two runs share.
+    private func round(_ workspace: Workspace, _ place: [String]) throws -> [String] {
+        let commands: [[String]] = [
+            ["plan", "airports.yaml", "--json"],
+            ["apply", "airports.yaml", "--yes", "--json"],
+            ["catalog", "list", "--json"],
+            ["catalog", "show", "view/weather", "--json"],
+            ["ingest", "weather", "weather.csv", "--backfill"],
+            ["ingest", "planes", "planes.ndjson", "--json"],
+            ["ingest", "planes", "planes-backfill.ndjson", "--backfill"],
+            ["ingest", "planes", "mixed.ndjson", "--idempotency-key", "once", "--json"],
+            ["ingest", "planes", "mixed.ndjson", "--idempotency-key", "once", "--json"],
+            ["get", "departure", "--entity", "origin=JFK,tail=1", "--as-of", "2024-01-01T06:30:00Z", "--json"],
+            ["get", "--features", "planes.*", "--entity", "tail=2", "--json"],
+            ["history", "planes", "--entity", "tail=2", "--json"],
+            ["history", "planes", "--entity", "tail=2", "--limit", "1", "--json"],
+            ["join", "--service", "departure", "--spine", "spine.csv", "--column", "tail=int64", "--out", "-", "--json"],
+            ["join", "--features", "weather.temp", "--entities-of", "weather", "--at", "2024-01-01T06:30:00Z", "--out", "-", "--json"],
+            [
+                "join", "--features", "planes.maker", "--spine-view", "planes", "--spine-features", "seats", "--rename", "seats=label", "--out",
+                "-", "--json",
+            ],
+            ["scan", "planes", "--features", "none", "--from", "2024-01-02T00:00:00Z", "--out", "-", "--json"],
+            ["admin", "compact", "planes"],
+            ["admin", "erase", "plane", "--entity", "tail=2", "--dry-run", "--json"],
+            ["admin", "erase", "plane", "--entity", "tail=2", "--yes", "--json"],
+            ["history", "planes", "--entity", "tail=2", "--json"],
+            ["get", "nothing", "--entity", "tail=2", "--json"],
+            ["ingest", "planes", "bad.csv", "--json"],
+        ]
+        return try commands.map { command in
+            let answer = try workspace.run(command + place)
+            let said = ([command.joined(separator: " "), "exit \(answer.code)", answer.out] + (answer.code == 0 ? [] : [answer.err]))
+                .joined(separator: "\n")
+            return RemoteVerbsTests.timeless(said)
+        }
+    }
+
+    /// Times of this century's own clock, and how long things took.
+    private static func timeless(_ text: String) -> String {
+        text.replacing(/20(2[5-9]|[3-9]\d)-\d\d-\d\dT[\d:.]+Z/, with: "NOW")
+            .replacing(/"(seconds|rows_per_second)":[\d.e-]+/, with: "TOOK").replacing(/in [\d.]+ s \([^)]*\)/, with: "TOOK")
+            .replacing(/(B|KiB|MiB) +[\d.]+\n/, with: "TOOK\n").replacing(/[\d.]+ (B|KiB|MiB)/, with: "SIZE")
+            .replacing(/\d+ y( \d+ d)?/, with: "AGE").replacing(/\ +/, with: " ")
+    }
+
+    private func prepared() throws -> Workspace {
+        let workspace = try Workspace()
+        try workspace.file("airports.yaml", Airports.yaml)
+        try workspace.file("weather.csv", "airport,time_hour,temp,humid\nJFK,2024-01-01T01:00:00,31,0.5\nLGA,2024-01-01T01:00:00,,0.75\n")
+        try workspace.file(
+            "planes.ndjson",
+            """
+            {"tail": 1, "event_time": "2024-01-01T00:00:00Z", "seats": 100, "maker": "A"}
+            {"tail": 2, "event_time": "2024-01-01T00:00:00Z", "seats": 200, "maker": null}
+            {"tail": 2, "event_time": "2024-01-02T00:00:00Z", "seats": 201}
+            {"tail": 3, "event_time": "2024-01-02T00:00:00Z", "known_at": "2024-01-03T00:00:00Z", "maker": "C"}
+
+            """)
+        try workspace.file("planes-backfill.ndjson", "{\"tail\": 4, \"event_time\": \"2024-01-01T00:00:00Z\", \"maker\": \"D\"}\n")
+        // Rows, a correction, a deletion and a retraction, in one batch.
+        try workspace.file(
+            "mixed.ndjson",
+            """
+            {"tail": 2, "event_time": "2024-01-01T00:00:00Z", "seats": 199}
+            {"tail": 1, "event_time": "2024-01-05T00:00:00Z", "_kind": "deletion"}
+            {"tail": 2, "event_time": "2024-01-02T00:00:00Z", "_kind": "retraction"}
+            {"tail": 5, "event_time": "2024-01-05T00:00:00Z", "maker": "E", "seats": null}
+
+            """)
+        try workspace.file("spine.csv", "origin,tail,event_time,label\nJFK,1,2024-01-01T06:30:00Z,yes\nLGA,2,2024-01-03T00:00:00Z,no\n")
+        try workspace.file("bad.csv", "tail,event_time,seats\n1,2024-01-01T00:00:00Z,many\n")
+        return workspace
+    }
+
+    @Test("every verb says the same, whether it opens the store or asks a server") func same() async throws {
+        let here = try prepared()
+        let embedded = try round(here, ["--data", "store"])
+        let there = try prepared()
+        let served = try await Served(there, [])
+        let address = try #require(served.announced["listening"] as? String)
+        let remote = try round(there, ["--server", address])
+        for (embedded, remote) in zip(embedded, remote) { #expect(embedded == remote) }
+        served.signal(SIGTERM)
+        try await served.wait { !served.process.isRunning }
+        #expect(served.process.terminationStatus == 0)
+    }
+
+    @Test("a store is in one place, and secrets are no arguments") func places() throws {
+        let workspace = try Workspace()
+        #expect(try workspace.whence("admin", "stats").code == 2)
+        #expect(try workspace.whence("admin", "stats", "--data", "store", "--server", "localhost:1").code == 2)
+        #expect(try workspace.whence("admin", "stats", "--data", "store", "--tls").code == 2)
+        #expect(try workspace.whence("admin", "stats", "--server", "localhost:1", "--threads", "2").code == 2)
+        #expect(try workspace.whence("admin", "stats", "--server", "localhost:1", "--user", "eta").code == 1)
+        let unreachable = try workspace.whence("admin", "stats", "--server", "127.0.0.1:1", "--json")
+        #expect(unreachable.code == 1)
+        #expect(unreachable.error["name"] as? String == "connectionLost")
+    }
+
+    @Test("what a backfill through a server cannot carry is refused whole") func refused() async throws {
+        let workspace = try prepared()
+        let served = try await Served(workspace, [])
+        let address = try #require(served.announced["listening"] as? String)
+        try workspace.whence("apply", "airports.yaml", "--yes", "--server", address)
+        for file in ["mixed.ndjson", "planes.ndjson"] {
+            let answer = try workspace.whence("ingest", "planes", file, "--backfill", "--server", address, "--json")
+            #expect(answer.code == 1)
+            #expect((answer.error["hint"] as? String)?.contains("nothing was written") == true)
+        }
+        #expect(try workspace.whence("history", "planes", "--entity", "tail=1", "--server", address, "--json").out.isEmpty)
+    }
+}
