@@ -192,8 +192,9 @@ import WhenceProtocol
         // Nothing is ever answered.
         let server = try await FakeServer { frame, _ in journal.add("\(frame.kindCode)") }
         var configuration = server.configuration
+        // Long enough for a machine that is busy: it bounds the opening as well as the wait for a sign of life.
         configuration.idleBeforePing = .milliseconds(30)
-        configuration.openingTimeout = .seconds(3)
+        configuration.openingTimeout = .seconds(15)
         configuration.retries = .never
         let client = try await WhenceClient.connect(configuration)
         // Requests without an end of their own, which would wait for ever.
