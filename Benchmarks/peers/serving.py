@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -24,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import whencedb
+from whencedb.wire import kinds, messages
+from whencedb.wire.frames import frame_parts
 
 import data
 
@@ -244,7 +245,7 @@ class Bench:
             seconds, table = self.timed_join(self.utc(spine))
             ours = min(ours, seconds)
             start = time.perf_counter()
-            peer = connection.execute(query).to_arrow_table()
+            peer = connection.sql(query).to_arrow_table()
             theirs = min(theirs, time.perf_counter() - start)
             if round == 0:
                 for name in NAMES:
@@ -257,8 +258,6 @@ class Bench:
         """Reads at a fifth of what the server can do, alone and while a join and a backfill run."""
         rate = load("whence", self.port, connections=8, depth=1, seconds=2)["requests_per_s"] / 5
         idle = min(load("whence", self.port, connections=8, depth=8, rate=rate)["p99_us"] for _ in range(RUNS))
-        stop = threading.Event()
-        counts = {"joins": 0, "backfills": 0}
         script = (
             "import sys, time; sys.path.insert(0, sys.argv[1]); import data, whencedb, pyarrow as pa\n"
             "def utc(t): return t.set_column(1, 'event_time', t['event_time'].cast(pa.timestamp('us', tz='UTC')))\n"
@@ -278,20 +277,18 @@ class Bench:
             worker.kill()
             done = worker.stdout.read().count("done")
             note(f"# while that ran: {done} {worker.args[-1]}s done")
-        stop.set()
         line("reads_while_busy_p99_us", busy, idle, busy / idle)
 
     def connections(self, count=10_000):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         before = resident_mb(self.server.pid)
-        hello = whencedb.wire.hello_frame() if hasattr(whencedb, "wire") and hasattr(whencedb.wire, "hello_frame") else b""
+        hello = b"".join(frame_parts(kinds.HELLO, 0, messages.hello("idle")))
         sockets = []
         for _ in range(count):
             s = socket.create_connection(("127.0.0.1", self.port))
-            if hello:
-                s.sendall(hello)
-                s.recv(4096)
+            s.sendall(hello)
+            s.recv(4096)
             sockets.append(s)
         time.sleep(1)
         value("idle_connections_10k", resident_mb(self.server.pid) - before, "MB more")
