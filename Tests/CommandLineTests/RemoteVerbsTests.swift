@@ -22,7 +22,8 @@ import Testing
             ["join", "--service", "departure", "--spine", "spine.csv", "--column", "tail=int64", "--out", "-", "--json"],
             ["join", "--features", "weather.temp", "--entities-of", "weather", "--at", "2024-01-01T06:30:00Z", "--out", "-", "--json"],
             [
-                "join", "--features", "planes.maker", "--spine-view", "planes", "--spine-features", "seats", "--rename", "seats=label", "--out",
+                "join", "--features", "planes.maker", "--spine-view", "planes", "--spine-features", "seats", "--rename", "seats=label",
+                "--out",
                 "-", "--json",
             ],
             ["scan", "planes", "--features", "none", "--from", "2024-01-02T00:00:00Z", "--out", "-", "--json"],
