@@ -144,7 +144,7 @@ import WhenceEngine
         let service = try store.catalog.resolve(features: ["numbers.*", "aged.amount"])
         func request(_ spill: JoinSpill) -> JoinRequest { JoinRequest(service: service, memoryBytes: 1 << 20, spill: spill) }
         // Full while the spine is taken in, or only when its rows are looked up.
-        for rows in [400_000, 50_000] {
+        for rows in [400_000, 80_000] {
             var join = try store.join(request(.inDirectory(disk.path)), spine: Accounts(left: rows))
             var failure: WhenceError?
             do throws(WhenceError) {
