@@ -10,7 +10,8 @@ swift_files = $$(git ls-files '*.swift' 2>/dev/null || find Sources Tests Packag
 # How long `make soak` searches, and how often it kills.
 SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 200
-# Tests of sockets wait for one another's answers; the others keep every thread busy, and would have them wait in vain.
+# Tests of sockets hold a thread while they wait for an answer that needs another one, and Swift's are few: these run by themselves, one after
+# the other.
 SOCKETS = WhenceServerTests|WhenceClientTests
 # Which suites `make sanitize` runs.
 SANITIZED ?= WhenceCoreTests|WhenceEngineTests
@@ -30,7 +31,7 @@ test: ## all tests, Swift and Python, and the formatting; warnings are errors
 	@.ci/setup python-tests
 	@.ci/build --build-tests
 	@.ci/test --skip-build --skip '$(SOCKETS)'
-	@.ci/test --skip-build --filter '$(SOCKETS)'
+	@.ci/test --skip-build --no-parallel --filter '$(SOCKETS)'
 	@.ci/python-tests
 	@swift format lint --strict --parallel $(swift_files)
 
