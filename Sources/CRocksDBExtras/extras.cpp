@@ -3,6 +3,10 @@
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/iterator.h>
+#include <rocksdb/options.h>
+#include <rocksdb/sst_file_reader.h>
+#include <rocksdb/table.h>
+#include <rocksdb/table_properties.h>
 
 #include <cstdio>
 #include <cstring>
@@ -24,6 +28,12 @@ struct rocksdb_logger_t {
 };
 struct rocksdb_iterator_t {
     rocksdb::Iterator *rep;
+};
+struct rocksdb_readoptions_t {
+    rocksdb::ReadOptions rep;
+};
+struct extras_file_t {
+    rocksdb::SstFileReader reader;
 };
 
 // Whether `a` comes before `b`, byte by byte: what Slice::compare says, without a call, for keys of a few words.
@@ -84,6 +94,29 @@ extern "C" bool extras_iterator_advance(
 }
 
 extern "C" bool extras_iterator_refresh(rocksdb_iterator_t *iterator) { return iterator->rep->Refresh().ok(); }
+
+extern "C" char *extras_file_open(const char *path, extras_file_t **file, extras_file_properties_t *properties) {
+    rocksdb::BlockBasedTableOptions table;
+    // Each block is read once.
+    table.no_block_cache = true;
+    rocksdb::Options options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    std::unique_ptr<extras_file_t> opened(new extras_file_t{rocksdb::SstFileReader(options)});
+    const rocksdb::Status status = opened->reader.Open(path);
+    if (!status.ok()) return strdup(status.ToString().c_str());
+    const std::shared_ptr<const rocksdb::TableProperties> found = opened->reader.GetTableProperties();
+    *properties = extras_file_properties_t{
+        found->num_entries, found->num_deletions + found->num_range_deletions + found->num_merge_operands, found->raw_key_size,
+        found->raw_value_size};
+    *file = opened.release();
+    return nullptr;
+}
+
+extern "C" rocksdb_iterator_t *extras_file_iterator(extras_file_t *file, const rocksdb_readoptions_t *options) {
+    return new rocksdb_iterator_t{file->reader.NewIterator(options->rep)};
+}
+
+extern "C" void extras_file_close(extras_file_t *file) { delete file; }
 
 extern "C" char *extras_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *first, size_t first_length, const char *last,

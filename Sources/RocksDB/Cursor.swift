@@ -23,7 +23,13 @@ extension Database {
     ///
     /// - Parameter fillCache: whether blocks that are read stay in the block cache; a scan of everything had better not.
     public func makeCursor(_ family: ColumnFamily, at snapshot: Snapshot? = nil, fillCache: Bool = true) -> Cursor {
-        Cursor(self, family, snapshot, fillCache: fillCache)
+        Cursor(self, family, snapshot, tier: Cursor.allTiers, fillCache: fillCache)
+    }
+
+    /// A cursor over what `family` has in memtables at the time of the call and `snapshot` sees, and in no file. A key that was deleted there
+    /// is left out, as if it had never been.
+    public func makeMemtableCursor(_ family: ColumnFamily, at snapshot: Snapshot) -> Cursor {
+        Cursor(self, family, snapshot, tier: Cursor.memtableTier, fillCache: true)
     }
 }
 
@@ -32,26 +38,43 @@ extension Database {
 /// Invariant of the unsafe parts: `entry` points into memory of the iterator, valid until the next call that moves
 /// it; `key` and `value` borrow the cursor, so the compiler lets none of them outlive that call.
 @safe public struct Cursor: ~Copyable, @unchecked Sendable {
-    private let database: Database
-    private let family: ColumnFamily
+    /// What the iterator reads: it stays for as long as the cursor.
+    private let source: (AnyObject, AnyObject?)
     private let snapshot: Snapshot?
+    /// The directory of the database, for errors.
+    private let directory: String
     private let options: OpaquePointer
     private let iterator: OpaquePointer
     @usableFromInline var entry = unsafe extras_entry_t()
     /// Whether the cursor stands on an entry.
     public private(set) var isValid = false
 
-    fileprivate init(_ database: Database, _ family: ColumnFamily, _ snapshot: Snapshot?, fillCache: Bool) {
-        self.database = database
-        self.family = family
+    /// Values of RocksDB's `ReadTier` (rocksdb/options.h).
+    fileprivate static var allTiers: Int32 { 0 }
+    fileprivate static var memtableTier: Int32 { 3 }
+
+    fileprivate init(_ database: Database, _ family: ColumnFamily, _ snapshot: Snapshot?, tier: Int32, fillCache: Bool) {
+        source = (database, family)
         self.snapshot = snapshot
+        directory = database.path
         unsafe options = rocksdb_readoptions_create()
+        unsafe rocksdb_readoptions_set_read_tier(options, tier)
         unsafe rocksdb_readoptions_set_fill_cache(options, fillCache ? 1 : 0)
         // Nothing in Whence deletes ranges, and to look for their tombstones costs at every step.
         unsafe rocksdb_readoptions_set_ignore_range_deletions(options, 1)
         if !fillCache { unsafe rocksdb_readoptions_set_readahead_size(options, 2 << 20) }
         if let snapshot { unsafe rocksdb_readoptions_set_snapshot(options, snapshot.handle) }
         unsafe iterator = rocksdb_create_iterator_cf(database.handle, options, family.handle)
+    }
+
+    /// A cursor over one file.
+    init(_ file: SortedFile, directory: String) {
+        source = (file, nil)
+        snapshot = nil
+        self.directory = directory
+        unsafe options = rocksdb_readoptions_create()
+        unsafe rocksdb_readoptions_set_readahead_size(options, 2 << 20)
+        unsafe iterator = extras_file_iterator(file.handle, options)
     }
 
     deinit {
@@ -105,7 +128,7 @@ extension Database {
         do throws(RocksDBError) {
             unsafe try call { unsafe rocksdb_iter_get_error(iterator, $0) }
         } catch {
-            throw error.namingFiles(of: database.path)
+            throw error.namingFiles(of: directory)
         }
     }
 

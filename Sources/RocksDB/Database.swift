@@ -211,10 +211,13 @@ import Synchronization
         return (0..<count).map { index in
             let name = unsafe rocksdb_livefiles_name(list, Int32(index)).map { unsafe String(cString: $0) } ?? ""
             let family = unsafe rocksdb_livefiles_column_family_name(list, Int32(index)).map { unsafe String(cString: $0) } ?? ""
+            var length = 0
+            let first = unsafe Key(copying: rocksdb_livefiles_smallestkey(list, Int32(index), &length), length)
+            let last = unsafe Key(copying: rocksdb_livefiles_largestkey(list, Int32(index), &length), length)
             return DatabaseFile(
                 name: name, family: family, level: Int(unsafe rocksdb_livefiles_level(list, Int32(index))),
                 byteCount: Int(unsafe rocksdb_livefiles_size(list, Int32(index))),
-                entries: Int(unsafe rocksdb_livefiles_entries(list, Int32(index))))
+                entries: Int(unsafe rocksdb_livefiles_entries(list, Int32(index))), keys: first...max(first, last))
         }
     }
 
@@ -241,16 +244,25 @@ public struct Key: Comparable, Sendable {
 
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// A copy of RocksDB's own bytes.
+    fileprivate init(copying start: UnsafePointer<CChar>?, _ length: Int) {
+        unsafe bytes = Array(UnsafeRawBufferPointer(start: start, count: unsafe start == nil ? 0 : length))
+    }
+
     public static func < (a: Key, b: Key) -> Bool { a.bytes.lexicographicallyPrecedes(b.bytes) }
 }
 
 /// One sorted file of a database.
 public struct DatabaseFile: Sendable {
+    /// Its name in the directory of the database, with a slash before it. No other file ever has it.
     public let name: String
     public let family: String
     public let level: Int
     public let byteCount: Int
+    /// As far as RocksDB has looked; may be 0.
     public let entries: Int
+    /// Its first and its last key.
+    public let keys: ClosedRange<Key>
 }
 
 /// A column family of an open database.

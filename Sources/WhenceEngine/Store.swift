@@ -20,6 +20,7 @@ public final class Store: Sendable {
     let records: ColumnFamily
     let state: Mutex<State>
     let cache: LatestCache
+    let history: HistoryCache
     let committer: Committer
     let freshnessTable = FreshnessTable()
     /// Counts the changes of `state.views`, so that a reader that is kept notices that its view has changed.
@@ -61,6 +62,7 @@ public final class Store: Sendable {
         let lastCommit = try storage(at: path) { () throws(RocksDBError) in try database.get(Records.lastCommit, in: records) }
         let cache = LatestCache(budgetBytes: options.latestCacheBytes)
         self.cache = cache
+        history = HistoryCache(budgetBytes: options.historyCacheBytes, walks: options.historyCacheWalks)
         var views: [String: OpenView] = [:]
         for (name, stored) in catalog.views { views[name] = try Store.open(stored, database, records, options) }
         state = Mutex(State(catalog: catalog, views: views, backfills: backfills))

@@ -33,6 +33,7 @@ func peakMegabytes() -> Double {
 func options() -> StoreOptions {
     var options = StoreOptions()
     options.blockCacheBytes = 1 << 30
+    options.historyCacheBytes = 1 << 30
     return options
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -13,6 +14,8 @@ typedef struct rocksdb_t rocksdb_t;
 typedef struct rocksdb_column_family_handle_t rocksdb_column_family_handle_t;
 typedef struct rocksdb_iterator_t rocksdb_iterator_t;
 typedef struct rocksdb_logger_t rocksdb_logger_t;
+typedef struct rocksdb_readoptions_t rocksdb_readoptions_t;
+typedef struct extras_file_t extras_file_t;
 
 // Where an iterator stands. The bytes belong to the iterator and stay until it moves.
 typedef struct {
@@ -36,6 +39,21 @@ bool extras_iterator_advance(rocksdb_iterator_t *iterator, const char *key, size
 // Brings an iterator that was made without a snapshot to the newest state of its column family, without building
 // it anew. False on an error.
 bool extras_iterator_refresh(rocksdb_iterator_t *iterator);
+
+// What the end of a sorted file says of it. `special_entries` are deletions of keys and of ranges, and operands of merges; `key_bytes`
+// counts eight bytes of RocksDB's own with each key.
+typedef struct {
+    uint64_t entries;
+    uint64_t special_entries;
+    uint64_t key_bytes;
+    uint64_t value_bytes;
+} extras_file_properties_t;
+
+// Opens a sorted file by itself (SstFileReader, which c.h lacks). Null, or the text of an error, to be freed by rocksdb_free. An
+// iterator over it has to be destroyed (rocksdb_iter_destroy) before the file is closed.
+char *extras_file_open(const char *path, extras_file_t **file, extras_file_properties_t *properties);
+rocksdb_iterator_t *extras_file_iterator(extras_file_t *file, const rocksdb_readoptions_t *options);
+void extras_file_close(extras_file_t *file);
 
 // Compacts the keys from `first` to `last` (null: from the beginning, to the end) down to the bottommost level and rewrites
 // that. c.h has this too, but says nothing of errors; here the text of one is returned, to be freed by rocksdb_free.

@@ -9,6 +9,8 @@ struct JoinPlan: Sendable {
         let projection: RowProjection
         let group: Int
         let names: [String]
+        /// Images of the view's files, where that pays.
+        var images: ViewImages?
     }
 
     /// Join columns that one or more selections share, and with them keys and order.
@@ -20,7 +22,7 @@ struct JoinPlan: Sendable {
     let store: Store
     let snapshot: Snapshot
     let visibility: Visibility
-    let selections: [Selection]
+    private(set) var selections: [Selection]
     let groups: [KeyGroup]
     /// The columns of the spine, which every batch of it has.
     let spineColumns: [SpineColumn]
@@ -120,10 +122,19 @@ struct JoinPlan: Sendable {
         }
     }
 
+    /// Finds out whether images of files serve this join, of which `rows` rows are looked up first. Called once, before any reader is made.
+    mutating func useImages(rows: Int) throws(WhenceError) {
+        for index in selections.indices {
+            selections[index].images = try store.history.images(
+                selections[index].view, store.database, at: snapshot, lookups: rows, threads: threads)
+        }
+    }
+
     /// A reader of a selection's view, which writes into `output`.
     func reader(_ selection: Selection, into output: ProjectedColumns) -> ViewReader {
         ViewReader(
             selection.view, visibility, cursor: store.database.makeCursor(selection.view.family, at: snapshot),
+            images: selection.images?.makeSearch(),
             decoder: RowDecoder(selection.projection, into: output))
     }
 

@@ -13,7 +13,7 @@ public struct PointInTimeJoin<Source: Spine> {
     public let columns: [SpineColumn]
     /// What this join knows; give it as `knownAt` to get the same answer again.
     public let knownAt: Timestamp
-    private let plan: JoinPlan
+    private var plan: JoinPlan
     private let progress: JoinReporter
     private var spine: Source
     /// Where to spill; nil for nowhere.
@@ -87,7 +87,8 @@ public struct PointInTimeJoin<Source: Spine> {
     }
 
     /// Joins a block in memory.
-    private func join(_ block: ColumnBatch) throws(WhenceError) -> ColumnBatch {
+    private mutating func join(_ block: ColumnBatch) throws(WhenceError) -> ColumnBatch {
+        if rowsSoFar == 0 { try plan.useImages(rows: block.count) }
         let times = try plan.eventTimes(block, rowsBefore: rowsSoFar)
         let outputs = plan.outputs(block.count)
         let total = block.count * plan.groups.count

@@ -10,7 +10,7 @@ import WhenceCore
 ///
 /// Its files have no names and are gone with it.
 final class SpilledJoin {
-    private let plan: JoinPlan
+    private var plan: JoinPlan
     private let progress: JoinReporter
     private let directory: String
     private var spine: SpilledSpine
@@ -72,6 +72,7 @@ final class SpilledJoin {
     /// Looks all rows up. Called once, when the whole spine has been added.
     func lookUp() throws(WhenceError) {
         try spine.finish()
+        try plan.useImages(rows: rows)
         progress.begin()
         for group in plan.groups.indices {
             let sorters = keys[group]

@@ -25,42 +25,36 @@ struct VersionWalk: Sendable {
     /// version of `entity` that the walk is to look at, or behind the entity. Returns how many versions the cursor moved on.
     ///
     /// Cost: a step of the cursor for each version looked at, nearly always none; allocates nothing.
-    @inline(__always) func run<Sink: VersionSink & ~Copyable>(
-        _ cursor: inout Cursor, entity: RawSpan, at T: Timestamp, into sink: inout Sink
+    @inline(__always) func run<Versions: VersionCursor & ~Copyable, Sink: VersionSink & ~Copyable>(
+        _ cursor: inout Versions, entity: RawSpan, at T: Timestamp, into sink: inout Sink
     ) throws(WhenceError) -> Int {
         var moves = 0
         var retractedEvent: Timestamp?
-        while cursor.isValid {
+        while let (eventTime, commit) = cursor.times(ifOf: entity) {
+            // Both times are in the range of years 1 to 9999, so the difference does not overflow.
+            if T.microseconds &- eventTime.microseconds > ttlMicros { return moves }
             var isDone = false
-            do {
-                let key = cursor.key
-                guard key.isVersion(of: entity) else { return moves }
-                let eventTime = VersionKey.eventTime(key)
-                let commit = VersionKey.commitTime(key)
-                // Both times are in the range of years 1 to 9999, so the difference does not overflow.
-                if T.microseconds &- eventTime.microseconds > ttlMicros { return moves }
-                if eventTime > T {
-                    if visibility.isKnown(commit) { sink.skip(until: eventTime) }
-                } else if retractedEvent != eventTime && visibility.isKnown(commit) {
-                    let version = cursor.value
-                    let header = try RowHeader(version)
-                    let availability = header.availability ?? commit
-                    if visibility.asServed && availability > T {
-                        sink.skip(until: availability)
-                    } else {
-                        switch header.kind {
-                        case .row:
-                            isDone = try sink.take(version, header: header, eventTime: eventTime, commit: commit)
-                            if header.isOverDeletion { isDone = true }
-                            if header.isOverRetraction { retractedEvent = eventTime }
-                        case .deletion: isDone = true
-                        case .retraction: retractedEvent = eventTime
-                        }
+            if eventTime > T {
+                if visibility.isKnown(commit) { sink.skip(until: eventTime) }
+            } else if retractedEvent != eventTime && visibility.isKnown(commit) {
+                let version = cursor.value
+                let header = try RowHeader(version)
+                let availability = header.availability ?? commit
+                if visibility.asServed && availability > T {
+                    sink.skip(until: availability)
+                } else {
+                    switch header.kind {
+                    case .row:
+                        isDone = try sink.take(version, header: header, eventTime: eventTime, commit: commit)
+                        if header.isOverDeletion { isDone = true }
+                        if header.isOverRetraction { retractedEvent = eventTime }
+                    case .deletion: isDone = true
+                    case .retraction: retractedEvent = eventTime
                     }
                 }
             }
             if isDone { return moves }
-            cursor.next()
+            cursor.advance()
             moves += 1
         }
         return moves
@@ -71,6 +65,13 @@ extension RawSpan {
     /// Whether these bytes are the key of a version of `entity`.
     @inline(__always) func isVersion(of entity: RawSpan) -> Bool {
         byteCount == entity.byteCount + VersionKey.timesBytes && starts(with: entity)
+    }
+
+    /// Less than 0 where these bytes come before `other`, byte by byte, and 0 where they are the same.
+    func order(to other: RawSpan) -> Int {
+        let common = Swift.min(byteCount, other.byteCount)
+        for at in 0..<common where self[at] != other[at] { return self[at] < other[at] ? -1 : 1 }
+        return byteCount - other.byteCount
     }
 
     /// Whether these bytes are those of `entity`, which a walk holds on to while its cursor moves.

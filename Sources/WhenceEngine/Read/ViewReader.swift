@@ -8,6 +8,8 @@ struct ViewReader: ~Copyable {
     private let walk: VersionWalk
     private var cursor: Cursor
     private var sink: DecodingSink
+    /// Images of the view's files, where there are any.
+    private var images: ImageSearch?
     private var target = SeekKey()
     /// Steps that the cursor has moved on since it was last placed.
     private var moves = 0
@@ -15,10 +17,14 @@ struct ViewReader: ~Copyable {
     /// Steps that the last advance had left; below zero where it took a seek.
     private var steps: Int32 = 8
 
-    init(_ view: OpenView, _ visibility: Visibility, cursor: consuming Cursor, decoder: consuming RowDecoder) {
+    init(
+        _ view: OpenView, _ visibility: Visibility, cursor: consuming Cursor, images: consuming ImageSearch? = nil,
+        decoder: consuming RowDecoder
+    ) {
         self.view = view
         walk = VersionWalk(visibility, ttl: view.stored.definition.ttl)
         self.cursor = cursor
+        self.images = images
         sink = DecodingSink(decoder)
     }
 
@@ -28,10 +34,23 @@ struct ViewReader: ~Copyable {
     ///   store (entity ascending, T descending), so that the cursor need only move on.
     @inline(__always) mutating func read(_ row: Int, _ entity: RawSpan, at T: Timestamp, ascending: Bool) throws(WhenceError) {
         try view.checkHorizon(T)
+        if ascending && images != nil, try readImage(row, entity, at: T) { return }
         place(entity, T, ascending: ascending)
         sink.begin(row)
         moves = try walk.run(&cursor, entity: entity, at: T, into: &sink)
         if !cursor.isValid { try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.check() } }
+    }
+
+    /// Answers from the images. False where RocksDB has to be asked.
+    @inline(__always) private mutating func readImage(_ row: Int, _ entity: RawSpan, at T: Timestamp) throws(WhenceError) -> Bool {
+        switch images?.find(entity, event: VersionKey.code(T), commit: VersionKey.code(walk.visibility.knownAt)) {
+        case .image(var versions):
+            sink.begin(row)
+            _ = try walk.run(&versions, entity: entity, at: T, into: &sink)
+            return true
+        case .nowhere: return true
+        case .elsewhere, nil: return false
+        }
     }
 
     /// Puts the cursor on the first version of `entity` that a read at T may look at, or on what comes behind.

@@ -9,6 +9,10 @@ public struct StoreOptions: Sendable {
     public var memtableBytes = 256 << 20
     /// Memory for the cache of latest rows; 0 turns it off.
     public var latestCacheBytes = 64 << 20
+    /// Memory for images of sorted files, which make joins that come again faster; 0 turns them off.
+    public var historyCacheBytes = 512 << 20
+    /// How often joins must have walked through all of a view before its files are read into images, which costs more than one such walk.
+    public var historyCacheWalks = 1
     /// Memory that one backfill may take before it spills sorted runs to disk.
     public var backfillBytes = 256 << 20
     /// Threads that one join, scan or backfill may use.

@@ -76,6 +76,7 @@ extension Store {
         }
         for view in views {
             try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.compact(view.family, first...last) }
+            history.removeAll(view: view.id)
         }
     }
 }

@@ -38,7 +38,10 @@ extension Store {
         if !dryRun {
             try forgetOldIdempotencyKeys()
             cache.removeAll(view: current.id)
-            if report.versionsRemoved > 0 { try compact(view) }
+            if report.versionsRemoved > 0 {
+                try compact(view)
+                history.removeAll(view: current.id)
+            }
         }
         return report
     }
