@@ -167,6 +167,8 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             options.latestCacheBytes = 0
             // As for the other reads, blocks that were read before are in memory, at every size.
             options.blockCacheBytes = 8 << 30
+            options.historyCacheBytes = number(5, 0) << 30
+            options.historyCacheWalks = 0
             let store = try History.open(path, options)
             let spine = try history.spine(rows: 100_000)
             let reader = try store.latestReader("activity")

@@ -53,7 +53,7 @@ import Foundation
     /// Zeroed memory, aligned to 16 bytes, to be freed with `free`; large blocks are the system's zero pages, touched only when written.
     public static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         guard let memory = unsafe calloc(max(16, byteCount), 1) else { preconditionFailure("out of memory for \(byteCount) bytes") }
-        if byteCount >= 8 << 20 {
+        if byteCount >= 4 << 20 {
             // Large blocks are filled from one end to the other: fewer and larger pages fault in faster.
             let page = 2 << 20
             let first = (Int(bitPattern: memory) + page - 1) & ~(page - 1)

@@ -174,26 +174,35 @@ import Synchronization
 
     // MARK: Finish
 
-    /// The column, and an empty builder. `states`, where given, says for each row: 0 no value, 1 a value,
-    /// 2 as this builder knows; `allValid` says that it is 1 for every row. Throws `limitExceeded` when the values need more than 2 GiB.
-    public func finish(states: ColumnBuffer? = nil, allValid: Bool = false) throws(WhenceError) -> Column {
-        if let states, !allValid {
-            precondition(states.byteCount >= count)
-            for row in 0..<count {
-                let state = unsafe states.start.load(fromByteOffset: row, as: UInt8.self)
-                if state != 2 { unsafe valid[row] = state }
-            }
+    /// The column, and an empty builder. `states`, where given, says for each row: 0 no value, 1 a value, 2 as this builder knows. Throws
+    /// `limitExceeded` when the values need more than 2 GiB.
+    public func finish(states: ColumnBuffer? = nil) throws(WhenceError) -> Column {
+        if let states { take(states) }
+        return unsafe try finish(RowValidity(UnsafePointer(valid), count: count))
+    }
+
+    /// The same, where it is known already which rows have a value: `states` says 0 or 1 for each, and `validity` is made from them.
+    func finish(_ validity: RowValidity, states: ColumnBuffer) throws(WhenceError) -> Column {
+        if isVariable { take(states) }
+        return try finish(validity)
+    }
+
+    private func take(_ states: ColumnBuffer) {
+        precondition(states.byteCount >= count)
+        for row in 0..<count {
+            let state = unsafe states.start.load(fromByteOffset: row, as: UInt8.self)
+            if state != 2 { unsafe valid[row] = state }
         }
-        var nulls = allValid ? 0 : count
-        if !allValid {
-            for row in 0..<count { nulls -= Int(unsafe valid[row]) }
-        }
-        let validity = unsafe nulls == 0 ? nil : packBits(UnsafeRawPointer(valid))
+    }
+
+    private func finish(_ rows: RowValidity) throws(WhenceError) -> Column {
+        let nulls = rows.nullCount
+        let validity = rows.bitmap
         let column: Column
         switch type {
         case .scalar(.bool):
             column = unsafe Column(
-                type: type, count: count, nullCount: nulls, validity: validity, offsets: nil, values: packBits(UnsafeRawPointer(values)))
+                type: type, count: count, nullCount: nulls, validity: validity, offsets: nil, values: RowValidity.packed(UnsafePointer(values.assumingMemoryBound(to: UInt8.self)), count))
         case .scalar(.string), .scalar(.bytes):
             let (offsets, bytes) = unsafe try gather {
                 $0.count
@@ -213,14 +222,6 @@ import Synchronization
         }
         removeAll()
         return column
-    }
-
-    private func packBits(_ bytes: UnsafeRawPointer) -> ColumnBuffer {
-        let bitmap = ColumnBuffer(zeros: (count + 7) / 8)
-        for row in 0..<count where unsafe bytes.load(fromByteOffset: row, as: UInt8.self) != 0 {
-            unsafe bitmap.mutableBytes[row >> 3] |= 1 << UInt8(row & 7)
-        }
-        return bitmap
     }
 
     private func bytes(of row: Int) -> UnsafeRawBufferPointer {

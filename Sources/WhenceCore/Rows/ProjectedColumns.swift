@@ -70,8 +70,14 @@ import Foundation
             for builder in builders { builder.truncate(to: rows) }
             eventTimes?.truncate(to: rows)
         }
-        let isDense = unsafe memchr(states.start, 0, rows ?? count) == nil && memchr(states.start, 2, rows ?? count) == nil
-        for builder in builders { columns.append(try builder.finish(states: states, allValid: isDense)) }
+        let count = rows ?? self.count
+        if unsafe memchr(states.start, 2, count) == nil {
+            // Every row has all columns or none: found out once for all of them.
+            let validity = unsafe RowValidity(UnsafePointer(states.start.assumingMemoryBound(to: UInt8.self)), count: count)
+            for builder in builders { columns.append(try builder.finish(validity, states: states)) }
+        } else {
+            for builder in builders { columns.append(try builder.finish(states: states)) }
+        }
         if let eventTimes { columns.append(try eventTimes.finish()) }
         return columns
     }

@@ -104,8 +104,12 @@ struct JoinPlan: Sendable {
                 .invalidTime, "the spine's event times must be timestamps", place: "column '\(eventTimeColumn)'",
                 hint: "name the column that holds them")
         }
+        let buffer = column.values
+        let instants = buffer.span
+        precondition(instants.byteCount >= block.count * 8)
         for row in 0..<block.count {
-            guard column.isValid(row), Timestamp(microseconds: column.load(row, as: Int64.self)).isInRange else {
+            let T = Timestamp(microseconds: unsafe instants.unsafeLoadUnaligned(fromUncheckedByteOffset: row &* 8, as: Int64.self))
+            guard T.isInRange, column.nullCount == 0 || column.isValid(row) else {
                 throw WhenceError(
                     .invalidTime, "the event time is missing or out of range",
                     place: "spine row \(rowsBefore + row + 1), column '\(eventTimeColumn)'",

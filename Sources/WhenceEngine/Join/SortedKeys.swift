@@ -61,13 +61,15 @@ struct SortedKeys {
         var pieces = [[SortKey]](repeating: [], count: splitters.count + 1)
         for index in pieces.indices { pieces[index].reserveCapacity(table.ends.count / pieces.count * 5 / 4) }
         let bytes = table.bytes
+        let buffer = times.values
+        let instants = buffer.span
         for row in table.first..<(table.first + table.ends.count) {
             let range = table.range(row)
             if range.isEmpty { continue }
             let prefix = SortKey.prefix(unsafe bytes.span.bytes.extracting(range))
             var piece = 0
             while piece < splitters.count && splitters[piece] <= prefix { piece += 1 }
-            let T = Timestamp(microseconds: times.load(row, as: Int64.self))
+            let T = Timestamp(microseconds: unsafe instants.unsafeLoadUnaligned(fromByteOffset: row &* 8, as: Int64.self))
             pieces[piece].append(SortKey(prefix: prefix, time: VersionKey.code(T), index: UInt32(row), length: UInt32(range.count)))
         }
         return pieces
