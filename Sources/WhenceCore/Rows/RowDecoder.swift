@@ -84,6 +84,12 @@
         return true
     }
 
+    /// Where the first value of `row` is written.
+    @inlinable public func place(of row: Int) -> UnsafeRawPointer {
+        precondition(row >= 0 && row < rowCount)
+        return unsafe targetCount == 0 ? UnsafeRawPointer(states) : UnsafeRawPointer(bases[0]) + row &* rowStride
+    }
+
     /// For columns of other widths, with event times, or at the first row of a schema.
     @usableFromInline @inline(never) mutating func decodeDenseSlowly(
         _ row: Int, version: RawSpan, header: RowHeader, eventTime: Timestamp

@@ -5,8 +5,10 @@ import WhenceCore
 ///
 /// From one version to the next it is a few nanoseconds here, and a hundred in RocksDB's iterator, which puts together each key anew from the one
 /// before it.
-final class FileImage: Sendable {
-    let table: ImageTable
+///
+/// Invariant of the unsafe part: `table` is written in `init` and freed in `deinit`.
+@safe final class FileImage: @unchecked Sendable {
+    let table: UnsafePointer<ImageTable>
     /// Memory that the image takes.
     let byteCount: Int
 
@@ -15,7 +17,7 @@ final class FileImage: Sendable {
         guard file.specialEntries == 0, file.entries > 0, file.entries < Int(UInt32.max), file.valueBytes < Int(UInt32.max),
             file.keyBytes < Int(UInt32.max)
         else { return nil }
-        return file.entries * 20 + file.valueBytes
+        return file.entries * ImageTable.versionBytes + file.valueBytes
     }
 
     /// Reads `file`. Nil where it can have no image, or is damaged: whoever reads it through the database is told.
@@ -47,11 +49,16 @@ final class FileImage: Sendable {
             return nil
         }
         table.setEntities(entities, versionCount: version)
-        self.table = table
+        let place = UnsafeMutablePointer<ImageTable>.allocate(capacity: 1)
+        unsafe place.initialize(to: table)
+        unsafe self.table = UnsafePointer(place)
         byteCount = versionBytes + entities.prefixes.count * 16 + entities.keys.count
     }
 
-    deinit { table.free() }
+    deinit {
+        unsafe table.pointee.free()
+        unsafe table.deallocate()
+    }
 }
 
 /// The entities of a file, as they come.

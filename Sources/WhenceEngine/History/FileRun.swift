@@ -12,8 +12,8 @@ import WhenceCore
         fileprivate let lastPrefix: UInt64
         fileprivate let first: UnsafeRawBufferPointer
         fileprivate let last: UnsafeRawBufferPointer
-        /// Nil where RocksDB has to be asked about all entities that could be in the file.
-        let table: ImageTable?
+        /// Nil where RocksDB has to be asked about all entities that could be in the file. It lies in the image, which the run keeps.
+        let table: UnsafePointer<ImageTable>?
         /// The next file goes on with the entity that is this one's last.
         let isSplitAtEnd: Bool
 
@@ -66,5 +66,5 @@ import WhenceCore
     }
 
     /// File `index`, which must be below `count`.
-    @inline(__always) subscript(index: Int) -> File { unsafe files[index] }
+    @inline(__always) subscript(index: Int) -> UnsafePointer<File> { unsafe UnsafePointer(files + index) }
 }

@@ -4,9 +4,11 @@ import WhenceCore
 ///
 /// Invariant of the unsafe parts: `places` has one element for each of the view's runs, and `runs` are theirs, which `view` keeps.
 @safe struct ImageSearch: ~Copyable {
-    enum Answer {
-        /// The only place where the entity is, from the version on that the read is to look at.
-        case image(ImageCursor)
+    /// Small enough for registers: the processor writes rows to places that are in no cache, and memory that is written and read again has to
+    /// wait for those.
+    @safe enum Answer {
+        /// All versions of the entity, and the only place where they are.
+        case image(UnsafePointer<ImageTable>, Range<Int>)
         /// There is no such entity.
         case nowhere
         /// Only RocksDB can tell.
@@ -25,8 +27,6 @@ import WhenceCore
     private let memtable: MemtableCursor?
     private let places: UnsafeMutablePointer<Place>
     private let count: Int
-    /// The entity that was found last, and the version that was: the next read may ask for the same entity at an earlier time.
-    private var last: (run: Int, file: Int, entity: Int, version: Int) = (-1, 0, 0, 0)
 
     init(_ view: ViewImages, memtable: MemtableCursor?) {
         self.view = view
@@ -42,37 +42,32 @@ import WhenceCore
         if let memtable { view.giveBack(memtable) }
     }
 
-    /// Where the versions of `entity` are from T on, and from what was known at a time, both given as codes of `VersionKey`. No call may
-    /// come before the last one in the order of the store.
+    /// Where the versions of `entity` are. No call may come before the last one in the order of the store.
     ///
     /// Cost: a few nanoseconds for each run and each doubling of the way; allocates nothing and counts no references.
-    @inline(__always) mutating func find(_ entity: RawSpan, event: UInt64, commit: UInt64) -> Answer {
+    @inline(__always) mutating func find(_ entity: RawSpan) -> Answer {
         if let memtable, memtable.holds(entity) { return .elsewhere }
         let prefix = SortKey.prefix(entity)
-        var found = -1
+        var found: UnsafePointer<ImageTable>?
+        var foundEntity = 0
         for index in 0..<count {
-            var place = unsafe places[index]
-            while unsafe place.file < place.count && place.run[place.file].isBefore(prefix, entity) {
-                place.file += 1
-                place.entity = 0
+            let place = unsafe places + index
+            while unsafe place.pointee.file < place.pointee.count && place.pointee.run[place.pointee.file].pointee.isBefore(prefix, entity) {
+                unsafe place.pointee.file += 1
+                unsafe place.pointee.entity = 0
             }
-            defer { unsafe places[index] = place }
-            guard place.file < place.count else { continue }
-            let file = unsafe place.run[place.file]
-            if file.isBehind(prefix, entity) { continue }
-            guard let table = file.table else { return .elsewhere }
-            place.entity = table.firstEntity(from: place.entity, prefix, entity)
-            guard place.entity < table.entityCount, table.order(place.entity, prefix, entity) == 0 else { continue }
-            if found >= 0 || (file.isSplitAtEnd && place.entity == table.entityCount - 1) { return .elsewhere }
-            found = index
+            guard unsafe place.pointee.file < place.pointee.count else { continue }
+            let file = unsafe place.pointee.run[place.pointee.file]
+            if unsafe file.pointee.isBehind(prefix, entity) { continue }
+            guard let table = unsafe file.pointee.table else { return .elsewhere }
+            let at = unsafe table.pointee.firstEntity(from: place.pointee.entity, prefix, entity)
+            unsafe place.pointee.entity = at
+            guard unsafe at < table.pointee.entityCount, unsafe table.pointee.order(at, prefix, entity) == 0 else { continue }
+            if unsafe found != nil || (file.pointee.isSplitAtEnd && at == table.pointee.entityCount - 1) { return .elsewhere }
+            unsafe found = table
+            foundEntity = at
         }
-        guard found >= 0 else { return .nowhere }
-        let place = unsafe places[found]
-        guard let table = unsafe place.run[place.file].table else { return .elsewhere }
-        let all = table.versions(of: place.entity)
-        let isSame = last.run == found && last.file == place.file && last.entity == place.entity
-        let version = table.firstVersion(in: (isSame ? last.version : all.lowerBound)..<all.upperBound, event: event, commit: commit)
-        last = (found, place.file, place.entity, version)
-        return .image(ImageCursor(table, version..<all.upperBound))
+        guard let table = unsafe found else { return .nowhere }
+        return unsafe .image(table, table.pointee.versions(of: foundEntity))
     }
 }

@@ -1,12 +1,25 @@
+import CRocksDBExtras
 import Foundation
 import WhenceCore
 
 /// The memory of a `FileImage`: entities in order, for each its versions in order, of each version the two times and the row as the file has it.
 /// A plain value without an owner, so that a search through many counts no references; `FileImage` frees it.
 ///
-/// Invariant of the unsafe parts: there are `entityCount` prefixes and key ends, one more of `firsts`, pairs of times and row ends for each
-/// version; ends and firsts ascend, and the last ones are the bytes of `keys` and `rows` and the number of versions.
+/// Invariant of the unsafe parts: there are `entityCount` prefixes and key ends, and one more of `firsts`; ends and firsts ascend, and the last ones are the
+/// bytes of `keys` and the number of versions; each version's row lies within `rows`.
 @safe struct ImageTable: @unchecked Sendable {
+    private struct Version: BitwiseCopyable {
+        /// `VersionKey.code` of its event time and of its commit time.
+        var event: UInt64
+        var commit: UInt64
+        /// Where its row is in `rows`.
+        var rowStart: UInt32
+        var rowLength: UInt32
+    }
+
+    /// Bytes that a version takes beside its row.
+    static var versionBytes: Int { MemoryLayout<Version>.stride }
+
     private(set) var entityCount = 0
     /// `SortKey.prefix` of each entity's key.
     private var prefixes: UnsafeMutablePointer<UInt64>
@@ -15,31 +28,27 @@ import WhenceCore
     /// The first version of each entity, and at the end the number of all versions.
     private var firsts: UnsafeMutablePointer<UInt32>
     private var keys: UnsafeMutableRawPointer
-    /// `VersionKey.code` of each version's event time and of its commit time.
-    private let times: UnsafeMutablePointer<UInt64>
-    /// Where each version's row ends in `rows`.
-    private let rowEnds: UnsafeMutablePointer<UInt32>
+    private let versions: UnsafeMutablePointer<Version>
     private let rows: UnsafeMutableRawPointer
 
     /// Room for so many versions, whose rows have so many bytes together.
-    init(versions: Int, rowBytes: Int) {
+    init(versions count: Int, rowBytes: Int) {
         unsafe prefixes = ImageTable.copy([])
         unsafe keyEnds = ImageTable.copy([])
         unsafe firsts = ImageTable.copy([0])
         unsafe keys = ColumnBuffer.allocate(0)
-        unsafe times = ColumnBuffer.allocate(versions * 16).assumingMemoryBound(to: UInt64.self)
-        unsafe rowEnds = ColumnBuffer.allocate(versions * 4).assumingMemoryBound(to: UInt32.self)
+        unsafe versions = ColumnBuffer.allocate(count * ImageTable.versionBytes).assumingMemoryBound(to: Version.self)
         unsafe rows = ColumnBuffer.allocate(rowBytes)
     }
 
     /// Writes the next version, whose row goes to `start` of `rows`. The caller sees to it that there is room.
     func write(_ version: Int, _ event: Timestamp, _ commit: Timestamp, _ row: RawSpan, at start: Int) {
-        unsafe times[2 * version] = VersionKey.code(event)
-        unsafe times[2 * version + 1] = VersionKey.code(commit)
+        unsafe (versions + version).initialize(
+            to: Version(
+                event: VersionKey.code(event), commit: VersionKey.code(commit), rowStart: UInt32(start), rowLength: UInt32(row.byteCount)))
         unsafe row.withUnsafeBytes { bytes in
             if let source = bytes.baseAddress { unsafe (rows + start).copyMemory(from: source, byteCount: bytes.count) }
         }
-        unsafe rowEnds[version] = UInt32(start + row.byteCount)
     }
 
     /// Sets the entities of the versions that have been written. Called once.
@@ -71,8 +80,7 @@ import WhenceCore
     /// Gives the memory back. Called once, by the owner.
     func free() {
         freeEntities()
-        unsafe Foundation.free(times)
-        unsafe Foundation.free(rowEnds)
+        unsafe Foundation.free(versions)
         unsafe Foundation.free(rows)
     }
 
@@ -111,39 +119,58 @@ import WhenceCore
     @inline(__always) func versions(of index: Int) -> Range<Int> { unsafe Int(firsts[index])..<Int(firsts[index + 1]) }
 
     /// The first of `versions` that is not newer than the event time and commit time of these codes; its end where all are.
-    @inline(__always) func firstVersion(in versions: Range<Int>, event: UInt64, commit: UInt64) -> Int {
-        var low = versions.lowerBound
-        if low == versions.upperBound || !isNewer(low, event, commit) { return low }
-        var step = 1
-        while low + step < versions.upperBound && isNewer(low + step, event, commit) {
-            low += step
-            step *= 2
+    ///
+    /// - Parameter isNear: it is likely to be one of the first.
+    @inline(__always) func firstVersion(in versions: Range<Int>, event: UInt64, commit: UInt64, isNear: Bool) -> Int {
+        var (low, high) = (versions.lowerBound, versions.upperBound)
+        if isNear {
+            var step = 1
+            while low + step <= high && isNewer(low + step - 1, event, commit) {
+                low += step
+                step *= 2
+            }
+            high = min(low + step - 1, high)
         }
-        var high = min(low + step, versions.upperBound)
-        while high - low > 1 {
+        while low < high {
             let middle = (low + high) >> 1
-            if isNewer(middle, event, commit) { low = middle } else { high = middle }
+            if isNewer(middle, event, commit) { low = middle + 1 } else { high = middle }
         }
-        return high
+        return low
     }
 
     /// Codes ascend from the newest time on.
     @inline(__always) private func isNewer(_ version: Int, _ event: UInt64, _ commit: UInt64) -> Bool {
-        let own = unsafe times[2 * version]
-        return own != event ? own < event : unsafe times[2 * version + 1] < commit
+        let own = unsafe versions[version].event
+        return own != event ? own < event : unsafe versions[version].commit < commit
+    }
+
+    /// Brings the versions at which a search in `range` looks first into the processor's cache.
+    @inline(__always) func prefetch(_ range: Range<Int>) {
+        let quarter = range.count >> 2
+        unsafe extras_prefetch(versions + range.lowerBound)
+        unsafe extras_prefetch(versions + (range.lowerBound + quarter))
+        unsafe extras_prefetch(versions + (range.lowerBound + 2 * quarter))
+        unsafe extras_prefetch(versions + (range.lowerBound + 3 * quarter))
+    }
+
+    /// Brings the beginning of a version's row into the processor's cache.
+    @inline(__always) func prefetchRow(_ version: Int) {
+        let start = unsafe rows + Int(versions[version].rowStart)
+        unsafe extras_prefetch(start)
+        unsafe extras_prefetch(start + 64)
     }
 
     // MARK: Versions
 
     /// The times of a version.
     @inline(__always) func times(_ version: Int) -> (event: Timestamp, commit: Timestamp) {
-        unsafe (VersionKey.time(times[2 * version]), VersionKey.time(times[2 * version + 1]))
+        unsafe (VersionKey.time(versions[version].event), VersionKey.time(versions[version].commit))
     }
 
     /// The row of a version, which stays for as long as the image.
     @_lifetime(borrow self) @inline(__always) func row(_ version: Int) -> RawSpan {
-        let start = version == 0 ? 0 : unsafe Int(rowEnds[version - 1])
-        let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(rows + start), byteCount: Int(rowEnds[version]) - start)
+        let place = unsafe versions[version]
+        let span = unsafe RawSpan(_unsafeStart: UnsafeRawPointer(rows + Int(place.rowStart)), byteCount: Int(place.rowLength))
         return unsafe _overrideLifetime(span, borrowing: self)
     }
 }

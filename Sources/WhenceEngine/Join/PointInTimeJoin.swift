@@ -103,6 +103,7 @@ public struct PointInTimeJoin<Source: Spine> {
                     try keys.forEach(order) { row, entity, T throws(WhenceError) in
                         try reader.read(row, entity, at: T, ascending: true)
                     }
+                    try reader.finish()
                 }
                 progress.lookedUp(order.count, of: total)
             }

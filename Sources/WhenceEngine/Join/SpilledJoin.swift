@@ -128,6 +128,7 @@ final class SpilledJoin {
                 for row in 0..<keys.count {
                     try keys.withKey(row) { entity, T throws(WhenceError) in try reader.read(row, entity, at: T, ascending: true) }
                 }
+                try reader.finish()
                 outputs.append(output)
             }
             for row in 0..<keys.count { try scatter.append(keys.number(row), row, of: outputs) }

@@ -8,8 +8,9 @@ struct ViewReader: ~Copyable {
     private let walk: VersionWalk
     private var cursor: Cursor
     private var sink: DecodingSink
-    /// Images of the view's files, where there are any.
+    /// Images of the view's files, where there are any, and the reads that go to them.
     private var images: ImageSearch?
+    private var imageReads: ImageReads
     private var target = SeekKey()
     /// Steps that the cursor has moved on since it was last placed.
     private var moves = 0
@@ -25,10 +26,12 @@ struct ViewReader: ~Copyable {
         walk = VersionWalk(visibility, ttl: view.stored.definition.ttl)
         self.cursor = cursor
         self.images = images
+        imageReads = ImageReads(knownAt: visibility.knownAt)
         sink = DecodingSink(decoder)
     }
 
-    /// Answers row `row` of the columns for `entity` at T; the row stays without values where there is nothing.
+    /// Answers row `row` of the columns for `entity` at T, at once or later, but before `finish` returns; the row stays without values where
+    /// there is nothing.
     ///
     /// - Parameter ascending: the caller promises that this read does not come before the last one in the order of the
     ///   store (entity ascending, T descending), so that the cursor need only move on.
@@ -41,15 +44,33 @@ struct ViewReader: ~Copyable {
         if !cursor.isValid { try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.check() } }
     }
 
-    /// Answers from the images. False where RocksDB has to be asked.
+    /// Answers the reads that have been put off. Called once, behind the last one.
+    mutating func finish() throws(WhenceError) {
+        try imageReads.finish { (read) throws(WhenceError) in try ViewReader.answer(read, walk, &sink) }
+    }
+
+    /// Looks in the images. False where RocksDB has to be asked.
     @inline(__always) private mutating func readImage(_ row: Int, _ entity: RawSpan, at T: Timestamp) throws(WhenceError) -> Bool {
-        switch images?.find(entity, event: VersionKey.code(T), commit: VersionKey.code(walk.visibility.knownAt)) {
-        case .image(var versions):
-            sink.begin(row)
-            _ = try walk.run(&versions, entity: entity, at: T, into: &sink)
+        switch images?.find(entity) {
+        case .image(let table, let versions):
+            sink.prefetch(row)
+            try imageReads.add(unsafe ImageReads.Read(row: row, T: T, table: table, versions: versions)) { (read) throws(WhenceError) in
+                try ViewReader.answer(read, walk, &sink)
+            }
             return true
         case .nowhere: return true
         case .elsewhere, nil: return false
+        }
+    }
+
+    @inline(__always) private static func answer(
+        _ read: ImageReads.Read, _ walk: VersionWalk, _ sink: inout DecodingSink
+    ) throws(WhenceError) {
+        sink.begin(read.row)
+        var cursor = unsafe ImageCursor(read.table, read.versions)
+        // An image's cursor knows its entity by itself.
+        try unsafe withUnsafeBytes(of: ()) { nothing throws(WhenceError) in
+            _ = try walk.run(&cursor, entity: unsafe nothing.bytes, at: read.T, into: &sink)
         }
     }
 
