@@ -117,29 +117,33 @@ def run(work):
             peers["polars_parquet_grouped"] = lambda: frame.sort("user_id", "event_time").join_asof(
                 pl.read_parquet(parquet), on="event_time", by="user_id", check_sortedness=False)
         best = {name: float("inf") for name in peers}
-        whence, cold, expected = float("inf"), float("inf"), None
+        whence, first, cold, expected = float("inf"), float("inf"), float("inf"), None
         for round in range(RUNS):
-            result = figures("join", store, rows, 4)
+            # In a new process: from files, then from files and RocksDB's cache, and from the third on from images of the files.
+            result = figures("join", store, rows, 5)
             cold = min(cold, result[0]["seconds"])
             whence = min(whence, *(r["seconds"] for r in result[1:]))
+            plain = figures("join_plain", store, rows, 3)
+            first = min(first, *(r["seconds"] for r in plain[1:]))
             expected = result[0]
             for name, body in peers.items():
                 seconds, table = timed(body)
                 best[name] = min(best[name], seconds)
                 if round == 0:
                     check(table, expected, name)
-        note("# " + kind, {name: round_(seconds) for name, seconds in best.items()}, "whence", round_(whence), "in a new process", round_(cold))
+        note("# " + kind, {name: round_(seconds) for name, seconds in best.items()}, "whence", round_(whence), "without images", round_(first), "in a new process", round_(cold))
         if kind == "dense":
             line("join_dense_vs_duckdb_parquet", whence, best["duckdb_parquet"])
             line("join_dense_vs_duckdb_table", whence, best["duckdb_table"])
             line("join_dense_vs_polars", whence, min(best["polars_parquet"], best["polars_parquet_grouped"]))
+            line("join_dense_without_images_vs_duckdb_parquet", first, best["duckdb_parquet"])
             line("join_dense_cold_vs_duckdb_parquet", cold, best["duckdb_parquet"])
         else:
             line("join_sparse_vs_duckdb_parquet", whence, min(best["duckdb_parquet"], best["duckdb_parquet_plain"]))
             line("join_sparse_vs_duckdb_table", whence, min(best["duckdb_table"], best["duckdb_table_plain"]))
     connection.close()
 
-    for result in figures("figures", store) + figures("scan", store) + figures("uncached", store):
+    for result in figures("figures", store) + figures("threads", store) + figures("scan", store) + figures("uncached", store):
         print(f"{result['name']} {result['value']:.3f} {result['unit']}")
     write = figures("write", f"{work}/written")[0]
     print(f"{write['name']} {write['value']:.1f} {write['unit']}")

@@ -34,7 +34,7 @@ try:
     before = None
     for entities in SIZES:
         now = measured(work, entities, 50)
-        for name in ["latest_us", "asof_us", "join_100k_ms"]:
+        for name in ["latest_us", "asof_us", "join_100k_ms", "join_100k_again_ms"]:
             print(f"{name}_at_{now['rows'] // 1_000_000}M {now[name]:.3f}", name.rsplit("_", 1)[1], flush=True)
             if before:
                 print(f"{name}_growth {now[name] / before[name]:.2f} x", flush=True)

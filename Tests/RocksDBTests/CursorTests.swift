@@ -174,3 +174,64 @@ import Testing
         #expect(found && key == [1])
     }
 }
+
+@Suite("Cursors over one place") struct PlaceTests {
+    private let it: TestDatabase
+
+    init() throws {
+        it = try TestDatabase()
+        try it.put([("a", "1"), ("b", "2"), ("c", "3")])
+        try it.database.flush(it.family)
+    }
+
+    private func all(_ cursor: consuming Cursor) throws -> [String] {
+        var seen: [String] = []
+        cursor.seekToFirst()
+        while let text = cursor.entryText {
+            seen.append(text)
+            cursor.next()
+        }
+        try cursor.check()
+        return seen
+    }
+
+    @Test("a cursor over memtables sees what is in no file, at its snapshot, and goes on when that is written out") func memtables() throws {
+        #expect(try all(it.database.makeMemtableCursor(it.family, at: it.database.makeSnapshot())) == [])
+        try it.put([("b", "20"), ("d", "4")])
+        let snapshot = it.database.makeSnapshot()
+        try it.put([("e", "5")])
+        #expect(try all(it.database.makeMemtableCursor(it.family, at: snapshot)) == ["b=20", "d=4"])
+        let cursor = it.database.makeMemtableCursor(try it.family, at: snapshot)
+        try it.database.flush(it.family)
+        #expect(try all(cursor) == ["b=20", "d=4"])
+        #expect(try all(it.database.makeMemtableCursor(it.family, at: snapshot)) == [])
+        var batch = WriteBatch()
+        batch.delete("a", in: try it.family)
+        try it.database.write(batch, sync: false)
+        #expect(try it.database.number("rocksdb.num-deletes-active-mem-table", of: it.family) == 1)
+        #expect(try all(it.database.makeMemtableCursor(it.family, at: it.database.makeSnapshot())) == [])
+    }
+
+    @Test("a file by itself: its keys, what it says of itself, and to the end although it is removed") func file() throws {
+        let file = try #require(it.database.files().first)
+        #expect(file.keys.lowerBound.bytes == Array("a".utf8) && file.keys.upperBound.bytes == Array("c".utf8))
+        let opened = try it.database.open(file)
+        #expect(opened.entries == 3 && opened.specialEntries == 0 && opened.valueBytes == 3 && opened.keyBytes == 3 * (1 + 8))
+        #expect(try all(opened.makeCursor()) == ["a=1", "b=2", "c=3"])
+        try it.put([("b", "20")])
+        try it.database.compact(it.family)
+        #expect(try all(opened.makeCursor()) == ["a=1", "b=2", "c=3"])
+        #expect(throws: RocksDBError.self) { try it.database.open(file) }
+    }
+
+    @Test("a file with deletions says so") func deletions() throws {
+        var batch = WriteBatch()
+        batch.delete("a", in: try it.family)
+        try it.database.write(batch, sync: false)
+        let snapshot = it.database.makeSnapshot()
+        try it.database.flush(it.family)
+        let special = try it.database.files().map { try it.database.open($0).specialEntries }
+        #expect(special.sorted() == [0, 1])
+        withExtendedLifetime(snapshot) {}
+    }
+}

@@ -56,6 +56,18 @@ func checksum(_ batch: ColumnBatch) -> (found: Int, sum: Double) {
     return (found, sum)
 }
 
+/// How much faster two threads join `spine` than one.
+func twoThreads(_ store: Store, _ spine: ColumnBatch) throws -> Double {
+    var walls: [Int: Double] = [:]
+    for _ in 0..<5 {
+        for threads in [1, 2] {
+            let wall = try measure { _ = try join(store, spine, threads: threads) }.wall
+            walls[threads] = min(walls[threads] ?? .infinity, wall)
+        }
+    }
+    return (walls[1] ?? 0) / (walls[2] ?? 1)
+}
+
 /// Microseconds of one latest read of one entity.
 func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
     let reader = try store.latestReader("activity")
@@ -70,7 +82,7 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
     static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 3 else {
-            fatalError("usage: Figures load|join|figures|scan|uncached|write|scale|memory|long DIR [ARGUMENT…]")
+            fatalError("usage: Figures load|join|join_plain|figures|threads|scan|uncached|write|scale|memory|long DIR [ARGUMENT…]")
         }
         let path = arguments[2]
         func number(_ index: Int, _ otherwise: Int) -> Int { arguments.count > index ? Int(arguments[index]) ?? otherwise : otherwise }
@@ -85,11 +97,13 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
                 "compact_s": compaction.wall,
                 "stored_bytes": store.statistics().views.reduce(0) { $0 + $1.fileBytes },
             ])
-        case "join":
-            // A new process: the first run reads from disk, the others find the blocks in the cache.
+        case "join", "join_plain":
+            // A new process: the first run reads from disk, the others find blocks in the cache, and then images, or (`join_plain`) only blocks.
             let history = History(entities: number(5, 100_000), versions: number(6, 50))
             let spine = try history.spine(rows: number(3, 1_000_000))
-            let store = try History.open(path, options())
+            var options = options()
+            if arguments[1] == "join_plain" { options.historyCacheBytes = 0 }
+            let store = try History.open(path, options)
             for run in 0..<number(4, 5) {
                 var result: ColumnBatch?
                 let time = try measure { result = try join(store, spine, threads: 2) }
@@ -108,18 +122,17 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             }
             say(["name": "latest_cached", "value": try latest(store, keys), "unit": "us"])
             let spine = try history.spine(rows: 1_000_000)
-            var walls: [Int: Double] = [:]
-            for _ in 0..<5 {
-                for threads in [1, 2] {
-                    let wall = try measure { _ = try join(store, spine, threads: threads) }.wall
-                    walls[threads] = min(walls[threads] ?? .infinity, wall)
-                }
-            }
             let sorted = try history.sortedSpine(rows: 1_000_000)
             var walk = Double.infinity
             for _ in 0..<5 { walk = min(walk, try measure { _ = try join(store, sorted, threads: 1) }.wall) }
             say(["name": "asof_walk_one_core", "value": walk, "unit": "us/row"])
-            say(["name": "join_two_threads_vs_one", "value": (walls[1] ?? 0) / (walls[2] ?? 1), "unit": "x"])
+            say(["name": "join_again_two_threads_vs_one", "value": try twoThreads(store, spine), "unit": "x"])
+        case "threads":
+            // Without images, which leave next to no work for the processor: the memory is what two threads then share.
+            var options = options()
+            options.historyCacheBytes = 0
+            let store = try History.open(path, options)
+            say(["name": "join_two_threads_vs_one", "value": try twoThreads(store, try History().spine(rows: 1_000_000)), "unit": "x"])
         case "scan":
             let history = History()
             let store = try History.open(path, options())
@@ -167,27 +180,36 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             options.latestCacheBytes = 0
             // As for the other reads, blocks that were read before are in memory, at every size.
             options.blockCacheBytes = 8 << 30
-            options.historyCacheBytes = number(5, 0) << 30
+            options.historyCacheBytes = 0
+            let spine = try history.spine(rows: 100_000)
+            var best = (latest: Double.infinity, join: Double.infinity, again: Double.infinity, asof: Double.infinity)
+            do {
+                let store = try History.open(path, options)
+                let reader = try store.latestReader("activity")
+                for _ in 0..<3 {
+                    let latest = try measure {
+                        var key: [UInt8] = []
+                        for index in 0..<50_000 {
+                            key.removeAll(keepingCapacity: true)
+                            EntityKey.append(Int64(History.mix(UInt64(index)) % UInt64(history.entities)), to: &key)
+                            try reader.read(0, key.span.bytes, at: store.now)
+                        }
+                    }
+                    best.latest = min(best.latest, latest.wall / 50_000 * 1e6)
+                    let small = try history.spine(rows: 1000, seed: 11)
+                    best.asof = min(best.asof, try measure { for _ in 0..<10 { _ = try join(store, small, threads: 1) } }.wall / 10_000 * 1e6)
+                    best.join = min(best.join, try measure { _ = try join(store, spine, threads: 2) }.wall * 1e3)
+                }
+            }
+            // The same join with images of all files.
+            options.historyCacheBytes = 12 << 30
             options.historyCacheWalks = 0
             let store = try History.open(path, options)
-            let spine = try history.spine(rows: 100_000)
-            let reader = try store.latestReader("activity")
-            var best = (latest: Double.infinity, join: Double.infinity, asof: Double.infinity)
-            for _ in 0..<3 {
-                let latest = try measure {
-                    var key: [UInt8] = []
-                    for index in 0..<50_000 {
-                        key.removeAll(keepingCapacity: true)
-                        EntityKey.append(Int64(History.mix(UInt64(index)) % UInt64(history.entities)), to: &key)
-                        try reader.read(0, key.span.bytes, at: store.now)
-                    }
-                }
-                best.latest = min(best.latest, latest.wall / 50_000 * 1e6)
-                let small = try history.spine(rows: 1000, seed: 11)
-                best.asof = min(best.asof, try measure { for _ in 0..<10 { _ = try join(store, small, threads: 1) } }.wall / 10_000 * 1e6)
-                best.join = min(best.join, try measure { _ = try join(store, spine, threads: 2) }.wall * 1e3)
-            }
-            say(["rows": history.rows, "latest_us": best.latest, "asof_us": best.asof, "join_100k_ms": best.join])
+            for _ in 0..<6 { best.again = min(best.again, try measure { _ = try join(store, spine, threads: 2) }.wall * 1e3) }
+            say([
+                "rows": history.rows, "latest_us": best.latest, "asof_us": best.asof, "join_100k_ms": best.join,
+                "join_100k_again_ms": best.again, "images_mb": Double(store.statistics().historyCacheUsedBytes) / 1e6,
+            ])
         case "memory":
             // Ingests and joins with stated budgets, and says what was used beyond them.
             let history = History()

@@ -1,10 +1,11 @@
 import WhenceCore
 
 /// Reads that have found their entity in an image and are not answered yet. Memory is slow, and reads know nothing of one another: so each
-/// takes three steps, and while the cache fetches what the next step of one wants, others take theirs.
+/// takes its steps with others' between them, and before each the cache fetches what it will look at:
+/// the quarter of the entity's versions that has the one it wants, the version, the row.
 ///
-/// Invariant of the unsafe parts: `reads` has room for `depth` reads; those from `answered` to `count` are there, each at its number modulo `depth`,
-/// and those before `sought` have their version.
+/// Invariant of the unsafe parts: `reads` has room for `depth` reads. Those from `answered` to `count` are there, each at its number modulo
+/// `depth`; those before `narrowed` have a quarter, those before `found` their version.
 @safe struct ImageReads: ~Copyable {
     @safe struct Read {
         let row: Int
@@ -12,6 +13,15 @@ import WhenceCore
         let table: UnsafePointer<ImageTable>
         /// The versions that are still to be looked at.
         var versions: Range<Int>
+        /// Where among them the first one is that answers, as far as is known.
+        fileprivate var quarter = 0..<0
+
+        init(row: Int, T: Timestamp, table: UnsafePointer<ImageTable>, versions: Range<Int>) {
+            self.row = row
+            self.T = T
+            unsafe self.table = table
+            self.versions = versions
+        }
     }
 
     /// Reads that are under way: enough to cover the memory's delay, few enough to stay in the cache.
@@ -19,7 +29,8 @@ import WhenceCore
 
     private let reads: UnsafeMutablePointer<Read>
     private var count = 0
-    private var sought = 0
+    private var narrowed = 0
+    private var found = 0
     private var answered = 0
     private let knownAt: UInt64
     /// What the read before had left of its versions, and in which image: one of the same entity goes on there.
@@ -32,42 +43,52 @@ import WhenceCore
 
     deinit { unsafe reads.deallocate() }
 
+    @inline(__always) private func read(_ number: Int) -> UnsafeMutablePointer<Read> { unsafe reads + (number & (ImageReads.depth - 1)) }
+
     /// Takes in a read, and answers one that has been here long enough. Reads come in the order of the store.
-    @inline(__always) mutating func add(_ read: Read, answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
-        unsafe read.table.pointee.prefetch(read.versions)
-        unsafe (reads + (count & (ImageReads.depth - 1))).initialize(to: read)
+    @inline(__always) mutating func add(_ read: consuming Read, answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
+        unsafe read.table.pointee.prefetchQuarters(of: read.versions)
+        unsafe self.read(count).initialize(to: read)
         count += 1
-        if count - sought > ImageReads.depth / 2 { seek() }
+        if count - narrowed > 5 { narrow() }
+        if count - found > 10 { find() }
         if count - answered == ImageReads.depth { try answerNext(answer) }
     }
 
     /// Answers all that are left.
     mutating func finish(answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
-        while sought < count { seek() }
+        while narrowed < count { narrow() }
+        while found < count { find() }
         while answered < count { try answerNext(answer) }
     }
 
-    /// Finds the version at which the next read begins.
-    @inline(__always) private mutating func seek() {
-        let read = unsafe reads + (sought & (ImageReads.depth - 1))
-        sought += 1
+    @inline(__always) private mutating func narrow() {
+        let read = unsafe read(narrowed)
+        narrowed += 1
         let table = unsafe read.pointee.table
-        var versions = unsafe read.pointee.versions
-        var isNear = false
+        let quarter = unsafe table.pointee.quarter(of: read.pointee.versions, event: VersionKey.code(read.pointee.T), commit: knownAt)
+        unsafe table.pointee.prefetchQuarters(of: quarter)
+        unsafe read.pointee.quarter = quarter
+    }
+
+    /// Finds the version at which a read begins.
+    @inline(__always) private mutating func find() {
+        let read = unsafe read(found)
+        found += 1
+        let table = unsafe read.pointee.table
+        let end = unsafe read.pointee.versions.upperBound
+        var range = unsafe read.pointee.quarter
         // The end of an entity's versions tells it from all others of an image.
-        if unsafe last.table == table && last.versions.upperBound == versions.upperBound {
-            versions = unsafe last.versions
-            isNear = true
-        }
-        let first = unsafe table.pointee.firstVersion(in: versions, event: VersionKey.code(read.pointee.T), commit: knownAt, isNear: isNear)
-        versions = first..<versions.upperBound
-        unsafe last = (table, versions)
-        unsafe read.pointee.versions = versions
-        if !versions.isEmpty { unsafe table.pointee.prefetchRow(first) }
+        let isSame = unsafe last.table == table && last.versions.upperBound == end
+        if isSame { range = unsafe min(max(range.lowerBound, last.versions.lowerBound), range.upperBound)..<range.upperBound }
+        let first = unsafe table.pointee.firstVersion(in: range, event: VersionKey.code(read.pointee.T), commit: knownAt, isNear: isSame)
+        unsafe last = (table, first..<end)
+        unsafe read.pointee.versions = first..<end
+        if first < end { unsafe table.pointee.prefetchRow(first) }
     }
 
     @inline(__always) private mutating func answerNext(_ answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
-        let read = unsafe reads[answered & (ImageReads.depth - 1)]
+        let read = unsafe read(answered).pointee
         answered += 1
         try answer(read)
     }

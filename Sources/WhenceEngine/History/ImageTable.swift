@@ -144,13 +144,26 @@ import WhenceCore
         return own != event ? own < event : unsafe versions[version].commit < commit
     }
 
-    /// Brings the versions at which a search in `range` looks first into the processor's cache.
-    @inline(__always) func prefetch(_ range: Range<Int>) {
+    /// Brings the versions at which `quarter(of:)` looks into the processor's cache.
+    @inline(__always) func prefetchQuarters(of range: Range<Int>) {
         let quarter = range.count >> 2
         unsafe extras_prefetch(versions + range.lowerBound)
         unsafe extras_prefetch(versions + (range.lowerBound + quarter))
         unsafe extras_prefetch(versions + (range.lowerBound + 2 * quarter))
         unsafe extras_prefetch(versions + (range.lowerBound + 3 * quarter))
+    }
+
+    /// A quarter of `range`, more or less, in which or at whose end the first version is that is not newer than the times of these codes.
+    @inline(__always) func quarter(of range: Range<Int>, event: UInt64, commit: UInt64) -> Range<Int> {
+        let quarter = range.count >> 2
+        if quarter == 0 { return range }
+        let half = range.lowerBound + 2 * quarter
+        if isNewer(half, event, commit) {
+            let third = half + quarter
+            return isNewer(third, event, commit) ? (third + 1)..<range.upperBound : (half + 1)..<third
+        }
+        let first = range.lowerBound + quarter
+        return isNewer(first, event, commit) ? (first + 1)..<half : range.lowerBound..<first
     }
 
     /// Brings the beginning of a version's row into the processor's cache.

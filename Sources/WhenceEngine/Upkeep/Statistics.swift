@@ -32,6 +32,9 @@ public struct StoreStatistics: Sendable {
     public let views: [View]
     public let blockCacheUsedBytes: Int
     public let blockCacheBytes: Int
+    /// Memory of images of sorted files, which joins that come again read.
+    public let historyCacheUsedBytes: Int
+    public let historyCacheBytes: Int
     public let latestCacheEntries: Int
     public let latestCacheUsedBytes: Int
     public let latestCacheHits: Int
@@ -68,7 +71,8 @@ extension Store {
                     fileBytesByLevel: (0..<levels).map { level in own.reduce(0) { $0 + ($1.level == level ? $1.byteCount : 0) } },
                     horizon: view.horizon == .distantPast ? nil : view.horizon)
             },
-            blockCacheUsedBytes: blocks.used, blockCacheBytes: blocks.capacity, latestCacheEntries: latest.entries,
+            blockCacheUsedBytes: blocks.used, blockCacheBytes: blocks.capacity,
+            historyCacheUsedBytes: history.byteCount, historyCacheBytes: history.budgetBytes, latestCacheEntries: latest.entries,
             latestCacheUsedBytes: latest.byteCount, latestCacheHits: latest.hits, latestCacheMisses: latest.misses,
             isWriteStopped: number("rocksdb.is-write-stopped", records) != 0,
             delayedWriteBytesPerSecond: number("rocksdb.actual-delayed-write-rate", records),

@@ -62,6 +62,9 @@ extension ServerSetting {
             ),
             .number("store.block_cache", \.store.blockCacheBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory for blocks of files."),
             .number(
+                "store.history_cache", \.store.historyCacheBytes, 0...mebibyte, scale: mebibyte, "MiB",
+                "Memory for images of files, for joins that come again; 0: none."),
+            .number(
                 "store.memtable", \.store.memtableBytes, 4...mebibyte, scale: mebibyte, "MiB", "Memory for rows that are not yet in files."),
             .number(
                 "store.backfill", \.store.backfillBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of one backfill before it spills."),

@@ -226,6 +226,7 @@ extension ScheduleRunner {
             }
         }
         try require(at == rows.count, "\(what): \(at) rows, not \(rows.count)")
+        if store.statistics().historyCacheUsedBytes > 0 { cover("join of images") }
         cover(run.spilledBytes > 0 ? "join that spills" : join.repeatedTo == nil ? "join" : "large join")
     }
 

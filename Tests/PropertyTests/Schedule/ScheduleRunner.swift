@@ -38,6 +38,9 @@ final class ScheduleRunner {
         options.memtableBytes = 4 << 20
         options.blockCacheBytes = 1 << 20
         options.latestCacheBytes = 65_536
+        // Images of files from the first join on.
+        options.historyCacheWalks = 0
+        options.historyCacheBytes = 1 << 20
         options.backfillBytes = 1
         let clock = clock
         options.clock = { clock.now }
@@ -137,6 +140,8 @@ final class ScheduleRunner {
             kept = nil
             openStore = nil
             options.latestCacheBytes = bytes
+            // None, some of the files, or all.
+            options.historyCacheBytes = bytes
             options.threads = threads
             try open()
             cover("restart")
