@@ -23,13 +23,13 @@ extension Database {
     ///
     /// - Parameter fillCache: whether blocks that are read stay in the block cache; a scan of everything had better not.
     public func makeCursor(_ family: ColumnFamily, at snapshot: Snapshot? = nil, fillCache: Bool = true) -> Cursor {
-        Cursor(self, family, snapshot, tier: Cursor.allTiers, fillCache: fillCache)
+        Cursor(self, family, snapshot, memtablesOnly: false, fillCache: fillCache)
     }
 
     /// A cursor over what `family` has in memtables at the time of the call and `snapshot` sees, and in no file. A key that was deleted there
     /// is left out, as if it had never been.
     public func makeMemtableCursor(_ family: ColumnFamily, at snapshot: Snapshot) -> Cursor {
-        Cursor(self, family, snapshot, tier: Cursor.memtableTier, fillCache: true)
+        Cursor(self, family, snapshot, memtablesOnly: true, fillCache: true)
     }
 }
 
@@ -49,16 +49,15 @@ extension Database {
     /// Whether the cursor stands on an entry.
     public private(set) var isValid = false
 
-    /// Values of RocksDB's `ReadTier` (rocksdb/options.h).
-    fileprivate static var allTiers: Int32 { 0 }
-    fileprivate static var memtableTier: Int32 { 3 }
+    /// `ReadTier::kMemtableTier` (rocksdb/options.h).
+    private static var memtableTier: Int32 { 3 }
 
-    fileprivate init(_ database: Database, _ family: ColumnFamily, _ snapshot: Snapshot?, tier: Int32, fillCache: Bool) {
+    fileprivate init(_ database: Database, _ family: ColumnFamily, _ snapshot: Snapshot?, memtablesOnly: Bool, fillCache: Bool) {
         source = (database, family)
         self.snapshot = snapshot
         directory = database.path
         unsafe options = rocksdb_readoptions_create()
-        unsafe rocksdb_readoptions_set_read_tier(options, tier)
+        if memtablesOnly { unsafe rocksdb_readoptions_set_read_tier(options, Cursor.memtableTier) }
         unsafe rocksdb_readoptions_set_fill_cache(options, fillCache ? 1 : 0)
         // Nothing in Whence deletes ranges, and to look for their tombstones costs at every step.
         unsafe rocksdb_readoptions_set_ignore_range_deletions(options, 1)

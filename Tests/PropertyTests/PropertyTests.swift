@@ -20,7 +20,8 @@ import WhenceEngine
 
     /// What a run must have done at least once.
     private static let kinds = [
-        "abandon", "alter", "compact", "entities", "erase", "flush", "history", "join", "join of images", "join that spills", "large join", "online",
+        "abandon", "alter", "compact", "entities", "erase", "flush", "history", "join", "join of images", "join that spills", "large join",
+        "online",
         "online with a kept reader", "publish", "publish of runs", "refused beyond retention", "repeated write", "restart",
         "retain that removes", "scan", "split write", "write",
     ]

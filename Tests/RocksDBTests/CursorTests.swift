@@ -195,7 +195,8 @@ import Testing
         return seen
     }
 
-    @Test("a cursor over memtables sees what is in no file, at its snapshot, and goes on when that is written out") func memtables() throws {
+    @Test("a cursor over memtables sees what is in no file, at its snapshot, and goes on when that is written out") func memtables() throws
+    {
         #expect(try all(it.database.makeMemtableCursor(it.family, at: it.database.makeSnapshot())) == [])
         try it.put([("b", "20"), ("d", "4")])
         let snapshot = it.database.makeSnapshot()

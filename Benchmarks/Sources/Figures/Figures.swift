@@ -197,7 +197,8 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
                     }
                     best.latest = min(best.latest, latest.wall / 50_000 * 1e6)
                     let small = try history.spine(rows: 1000, seed: 11)
-                    best.asof = min(best.asof, try measure { for _ in 0..<10 { _ = try join(store, small, threads: 1) } }.wall / 10_000 * 1e6)
+                    best.asof = min(
+                        best.asof, try measure { for _ in 0..<10 { _ = try join(store, small, threads: 1) } }.wall / 10_000 * 1e6)
                     best.join = min(best.join, try measure { _ = try join(store, spine, threads: 2) }.wall * 1e3)
                 }
             }

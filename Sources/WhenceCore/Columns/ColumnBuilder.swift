@@ -202,7 +202,8 @@ import Synchronization
         switch type {
         case .scalar(.bool):
             column = unsafe Column(
-                type: type, count: count, nullCount: nulls, validity: validity, offsets: nil, values: RowValidity.packed(UnsafePointer(values.assumingMemoryBound(to: UInt8.self)), count))
+                type: type, count: count, nullCount: nulls, validity: validity, offsets: nil,
+                values: RowValidity.packed(UnsafePointer(values.assumingMemoryBound(to: UInt8.self)), count))
         case .scalar(.string), .scalar(.bytes):
             let (offsets, bytes) = unsafe try gather {
                 $0.count

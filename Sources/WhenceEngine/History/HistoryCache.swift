@@ -107,7 +107,9 @@ final class HistoryCache: Sendable {
     private func makeRoom(_ bytes: Int, for use: Int) -> Bool {
         state.withLock { state in
             while state.byteCount + bytes > budgetBytes {
-                guard let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse }), oldest.value.lastUse < use else { return false }
+                guard let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse }), oldest.value.lastUse < use else {
+                    return false
+                }
                 state.remove(oldest.key)
             }
             return true

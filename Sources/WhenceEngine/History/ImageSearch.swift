@@ -52,7 +52,8 @@ import WhenceCore
         var foundEntity = 0
         for index in 0..<count {
             let place = unsafe places + index
-            while unsafe place.pointee.file < place.pointee.count && place.pointee.run[place.pointee.file].pointee.isBefore(prefix, entity) {
+            while unsafe place.pointee.file < place.pointee.count && place.pointee.run[place.pointee.file].pointee.isBefore(prefix, entity)
+            {
                 unsafe place.pointee.file += 1
                 unsafe place.pointee.entity = 0
             }

@@ -17,7 +17,8 @@ public enum StoreDocuments {
             ("path", .string(statistics.path)), ("format_version", .int(statistics.formatVersion)),
             ("catalog_version", .int(statistics.catalogVersion)), ("last_commit", JSON(statistics.lastCommit)),
             ("block_cache_used_bytes", .int(statistics.blockCacheUsedBytes)), ("block_cache_bytes", .int(statistics.blockCacheBytes)),
-            ("history_cache_used_bytes", .int(statistics.historyCacheUsedBytes)), ("history_cache_bytes", .int(statistics.historyCacheBytes)),
+            ("history_cache_used_bytes", .int(statistics.historyCacheUsedBytes)),
+            ("history_cache_bytes", .int(statistics.historyCacheBytes)),
             ("is_write_stopped", .bool(statistics.isWriteStopped)), ("background_errors", .int(statistics.backgroundErrors)),
             ("views", .array(views)),
         ])

@@ -86,7 +86,8 @@ struct MetricsPage: Sendable {
         page.single("whence_block_cache_used_bytes", .gauge, "Bytes of RocksDB's block cache in use.", store.blockCacheUsedBytes)
         page.single("whence_block_cache_bytes", .gauge, "Size of RocksDB's block cache.", store.blockCacheBytes)
         page.single(
-            "whence_history_cache_used_bytes", .gauge, "Bytes of images of sorted files, for joins that come again.", store.historyCacheUsedBytes)
+            "whence_history_cache_used_bytes", .gauge, "Bytes of images of sorted files, for joins that come again.",
+            store.historyCacheUsedBytes)
         page.single("whence_history_cache_bytes", .gauge, "Most bytes that such images may take.", store.historyCacheBytes)
         page.single("whence_log_bytes", .gauge, "Bytes of the write-ahead log.", store.logBytes)
         page.single("whence_write_stopped", .gauge, "1 while RocksDB has stopped writes.", store.isWriteStopped ? 1 : 0)
