@@ -100,7 +100,7 @@ struct LightGBMTree {
 
     /// Counts may be missing, or empty, in models that other tools wrote.
     private func readCounts(_ lines: inout LightGBMLines, _ due: Int, into counts: inout [Double]) throws(WhenceError) {
-        try lines.doubles(into: &counts, count: due)
+        try lines.doubles(into: &counts, count: due, areShort: true)
         for count in counts where !(count >= 0) { throw lines.fault("a count of rows is negative, or NaN") }
     }
 

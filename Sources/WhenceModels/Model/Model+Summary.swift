@@ -14,7 +14,7 @@ extension Model {
     /// Splits and leaves of all trees.
     public var nodeCount: Int {
         switch body {
-        case .forest(let forest): forest.nodes.count
+        case .forest(let forest): forest.nodeCount
         case .linear, .terms: 0
         case .graph(let graph): graph.trees.reduce(0) { $0 + $1.nodeCount }
         }
