@@ -8,7 +8,7 @@ import WhenceCore
 enum CatBoostReader {
     static func read(_ source: ModelSource, limits: ModelLimits) throws(WhenceError) -> Model {
         let reader = try JSONReader(ModelStream(source, bytesMax: limits.fileBytes))
-        let file = try CatBoostFileReader.read(reader, nodesMax: limits.nodes, featuresMax: limits.features)
+        let file = try CatBoostFileReader.read(reader, limits: limits)
         var making = try Making(file, limits: limits, source: source.name)
         return try making.model()
     }
@@ -104,8 +104,8 @@ enum CatBoostReader {
         private var transform: OutputTransform {
             switch file.loss {
             case "Logloss", "CrossEntropy", "MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy": .sigmoid(scale: 1)
-            case "MultiClass": .softmax
-            case "Poisson", "Tweedie", "LogLinQuantile": .exponential
+            case "MultiClass": .catBoostSoftmax
+            case "Poisson", "Tweedie", "LogLinQuantile": .catBoostExponential
             default: .identity
             }
         }

@@ -17,6 +17,8 @@ struct LightGBMLines: ~Copyable {
     init(_ stream: consuming ModelStream) { self.stream = stream }
 
     var bytesLeft: Int { stream.bytesLeft }
+    /// The file.
+    var name: String { stream.name }
 
     /// Where the reader is, without the file's name, which errors of `TreeBuilder` say themselves.
     var place: String { "line \(stream.line)" + (part.isEmpty ? "" : ", \(part)") }

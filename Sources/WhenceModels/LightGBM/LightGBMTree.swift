@@ -47,7 +47,9 @@ struct LightGBMTree {
     mutating func read(_ key: String, _ lines: inout LightGBMLines, _ limits: ModelLimits) throws(WhenceError) {
         if key == "num_leaves" {
             guard leafCount == nil else { throw lines.fault("this line stands twice") }
-            leafCount = try lines.int(in: 1...max(1, (limits.nodesPerTree + 1) / 2))
+            let leaves = try lines.int(in: 1...max(1, (limits.nodesPerTree + 1) / 2))
+            guard leaves <= limits.elements(leaves, of: 16) else { throw limits.memoryFault("\(lines.name), \(lines.place)") }
+            leafCount = leaves
             return
         }
         guard let leaves = leafCount else {

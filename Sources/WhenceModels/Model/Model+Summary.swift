@@ -31,9 +31,9 @@ extension Model {
         switch description.transform {
         case .identity: "none"
         case .sigmoid: "logistic"
-        case .softmax: "softmax"
+        case .softmax, .catBoostSoftmax: "softmax"
         case .argmax: "the class of the greatest score"
-        case .exponential: "exponential"
+        case .exponential, .catBoostExponential: "exponential"
         case .logOnePlusExp: "log(1 + exp)"
         case .signedSquare: "signed square"
         case .step: "0 or 1"

@@ -8,9 +8,11 @@ extension TreeBuilder {
         let splitCount = tree.splits.count
         guard trees.count < limits.trees else { throw TreeFault(message: "there are more than \(limits.trees) trees", isLimit: true) }
         let count = splitCount + leafCount
-        guard count <= limits.nodesPerTree, nodes.count + count <= limits.nodes else {
-            throw TreeFault(
-                message: "there are more than \(limits.nodesPerTree) nodes in the tree, or \(limits.nodes) in all", isLimit: true)
+        guard count <= limits.nodesPerTree else {
+            throw TreeFault(message: "the tree has more than \(limits.nodesPerTree) nodes", isLimit: true)
+        }
+        guard nodes.count + count <= limits.nodes else {
+            throw TreeFault(message: "the model has more than \(limits.nodes) nodes", isLimit: true)
         }
         guard packedBytes + columns.words.count * 4 + bytes(of: tree) <= limits.memoryBytes else {
             throw TreeFault(message: "the model takes more than \(limits.memoryBytes) bytes of memory", isLimit: true)

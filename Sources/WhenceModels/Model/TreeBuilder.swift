@@ -116,9 +116,7 @@ struct TreeBuilder: ~Copyable {
                 hint: "the file is damaged, or has categories above \(limits.category)")
         }
         guard packedBytes + (columns.words.count + words.count) * 4 <= limits.memoryBytes else {
-            throw WhenceError(
-                .limitExceeded, "the model takes more than \(limits.memoryBytes) bytes of memory", place: "\(source), \(place())",
-                hint: "raise the limit on the memory of models if the file is really a model")
+            throw limits.memoryFault("\(source), \(place())")
         }
         return columns.addSet(words)
     }

@@ -165,7 +165,7 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                     try tree.fill(&form, &builder, place: place)
                     try builder.add(form, place: place)
                 }
-            case "weights": try reader.floats(into: &weights, max: limits.nodes)
+            case "weights": try reader.floats(into: &weights, max: limits.elements(limits.nodes, of: 8))
             case "cats":
                 try reader.beginObject()
                 while let key = try reader.nextKey() {

@@ -46,7 +46,7 @@ struct XGBoostTree {
     /// Takes one object of the array `trees`.
     mutating func read<Reader: DocumentReader & ~Copyable>(_ reader: inout Reader, _ limits: ModelLimits) throws(WhenceError) {
         reset()
-        let nodes = limits.nodesPerTree
+        let nodes = limits.elements(limits.nodesPerTree, of: 16)
         try reader.beginObject()
         while let key = try reader.nextKey() {
             switch key {
@@ -58,7 +58,7 @@ struct XGBoostTree {
             case "split_type": try reader.ints(into: &splitType, max: nodes)
             case "sum_hessian": try reader.floats(into: &hessians, max: nodes)
             case "loss_changes": try reader.floats(into: &losses, max: nodes)
-            case "leaf_weights": try reader.floats(into: &leafWeights, max: limits.nodes)
+            case "leaf_weights": try reader.floats(into: &leafWeights, max: limits.elements(limits.nodes, of: 8))
             case "categories": try reader.ints(into: &categories, max: limits.categoryBytes / 4)
             case "categories_nodes": try reader.ints(into: &categoryNodes, max: nodes)
             case "categories_segments": try reader.ints(into: &categorySegments, max: nodes)
@@ -101,7 +101,7 @@ struct XGBoostTree {
         }
         form.reset()
         form.leafWidth = leafVector
-        let sets = try categorySets(&builder, place, fault)
+        let sets = try categorySets(&builder, place, where_, fault)
         // Splits and leaves get numbers of their own, each in the order of the nodes.
         var number = Array(repeating: Int32.max, count: left.count)
         var splitCount: Int32 = 0
@@ -169,7 +169,7 @@ struct XGBoostTree {
 
     /// The sets of categories, by their nodes.
     private func categorySets(
-        _ builder: inout TreeBuilder, _ place: String, _ fault: (String) -> WhenceError
+        _ builder: inout TreeBuilder, _ place: String, _ where_: String, _ fault: (String) -> WhenceError
     ) throws(WhenceError) -> [Int32: Int] {
         var sets: [Int32: Int] = [:]
         for index in categoryNodes.indices {
@@ -179,8 +179,13 @@ struct XGBoostTree {
                 throw fault("the categories of node \(categoryNodes[index]) are out of range")
             }
             let members = categories[start..<(start + size)]
-            guard members.allSatisfy({ $0 >= 0 && Int($0) <= builder.limits.category }) else {
+            guard members.allSatisfy({ $0 >= 0 }) else {
                 throw fault("node \(categoryNodes[index]) names a category that is out of range")
+            }
+            guard members.allSatisfy({ Int($0) <= builder.limits.category }) else {
+                throw WhenceError(
+                    .limitExceeded, "node \(categoryNodes[index]) names a category above \(builder.limits.category)", place: where_,
+                    hint: "number categories from 0 on, or raise the limit")
             }
             var words = Array(repeating: UInt32(0), count: (Int(members.max() ?? -1) + 32) / 32)
             for member in members { words[Int(member) / 32] |= 1 << UInt32(member % 32) }
