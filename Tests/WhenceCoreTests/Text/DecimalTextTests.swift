@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import Testing
 
 @testable import WhenceCore
