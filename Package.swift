@@ -88,6 +88,10 @@ let package = Package(
             path: "Tests/Fixtures/KillWriter", swiftSettings: house),
         .target(
             name: "RandomFixtures", dependencies: ["WhenceCore"], path: "Tests/Fixtures/RandomFixtures", swiftSettings: house),
+        .target(name: "CAllocations", path: "Tests/Fixtures/CAllocations"),
+        .executableTarget(
+            name: "CountAllocations", dependencies: ["CAllocations", "WhenceModels", "WhenceCore"], path: "Tests/Fixtures/CountAllocations",
+            swiftSettings: house),
         tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore", "RandomFixtures"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
@@ -111,7 +115,7 @@ let package = Package(
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest", "RandomFixtures"]),
+        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest", "RandomFixtures", "CountAllocations"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),

@@ -13,6 +13,7 @@ final class ContributionPlan: Sendable {
     /// Leaves in double, by leaf.
     let leaves: PackedArray<Double>
     let stepsMax: Int
+    let spare = SparePool<ContributionScratch>(max: 64)
 
     init(_ forest: Forest) {
         var steps: [cf_step] = []
