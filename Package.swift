@@ -86,12 +86,18 @@ let package = Package(
         .executableTarget(
             name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
             path: "Tests/Fixtures/KillWriter", swiftSettings: house),
+        .target(
+            name: "RandomFixtures", dependencies: ["WhenceCore"], path: "Tests/Fixtures/RandomFixtures", swiftSettings: house),
+        .target(name: "CAllocations", path: "Tests/Fixtures/CAllocations"),
+        .executableTarget(
+            name: "CountAllocations", dependencies: ["CAllocations", "WhenceModels", "WhenceCore"], path: "Tests/Fixtures/CountAllocations",
+            swiftSettings: house),
         tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
-        tests("WhenceCoreTests", ["WhenceCore"]),
+        tests("WhenceCoreTests", ["WhenceCore", "RandomFixtures"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
         tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
-        tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", .product(name: "NIOCore", package: "swift-nio")]),
+        tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", "RandomFixtures", .product(name: "NIOCore", package: "swift-nio")]),
         tests(
             "WhenceClientTests",
             [
@@ -109,7 +115,7 @@ let package = Package(
                 .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest"]),
+        tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest", "RandomFixtures", "CountAllocations"]),
         tests("CommandLineTests", ["whence"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
         tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),

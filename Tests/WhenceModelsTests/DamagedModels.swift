@@ -1,3 +1,4 @@
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -6,7 +7,7 @@ import WhenceCore
 /// Damages a model by the thousand, and checks that each gives an error for people, or a model that predicts.
 enum DamagedModels {
     static func check(_ seed: [UInt8], rounds: Int, seedNumber: UInt64) {
-        var generator = SeededGenerator(seed: seedNumber)
+        var generator = SeededRandom(seed: seedNumber)
         var limits = ModelLimits()
         // What a file of a few kilobytes may ask for.
         limits.outputs = 1000

@@ -1,3 +1,5 @@
+import RandomFixtures
+
 /// Damages bytes by chance, in the ways in which files are damaged and attackers write them.
 enum Mutation {
     /// Numbers that bite: lengths and counts at the edges of their types.
@@ -9,7 +11,7 @@ enum Mutation {
     ]
 
     /// `bytes` with one to four changes.
-    static func mutate(_ bytes: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
+    static func mutate(_ bytes: [UInt8], _ generator: inout SeededRandom) -> [UInt8] {
         var bytes = bytes
         for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
             let at = Int.random(in: 0..<bytes.count, using: &generator)

@@ -1,3 +1,5 @@
+import RandomFixtures
+
 @testable import WhenceCore
 @testable import WhenceProtocol
 

@@ -1,4 +1,5 @@
 import NIOCore
+import RandomFixtures
 import Testing
 
 @testable import WhenceCore

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import RandomFixtures
 import Testing
 
 @testable import WhenceCore

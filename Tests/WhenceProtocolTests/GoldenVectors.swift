@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 
 @testable import WhenceCore
 @testable import WhenceProtocol

@@ -5,17 +5,15 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private var reader: Reader
     private var file = CatBoostFile()
     private var nodeCount = 0
-    private let nodesMax: Int
-    private let featuresMax: Int
+    private let limits: ModelLimits
 
-    private init(_ reader: consuming Reader, nodesMax: Int, featuresMax: Int) {
+    private init(_ reader: consuming Reader, limits: ModelLimits) {
         self.reader = reader
-        self.nodesMax = nodesMax
-        self.featuresMax = featuresMax
+        self.limits = limits
     }
 
-    static func read(_ reader: consuming Reader, nodesMax: Int, featuresMax: Int) throws(WhenceError) -> CatBoostFile {
-        var reading = CatBoostFileReader(reader, nodesMax: nodesMax, featuresMax: featuresMax)
+    static func read(_ reader: consuming Reader, limits: ModelLimits) throws(WhenceError) -> CatBoostFile {
+        var reading = CatBoostFileReader(reader, limits: limits)
         try reading.readModel()
         return reading.file
     }
@@ -78,8 +76,10 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     }
 
     private mutating func place(_ count: Int) throws(WhenceError) -> Int {
-        guard count < featuresMax else { throw reader.fault(.limitExceeded, "the model has more than \(featuresMax) features", hint: "") }
-        return try reader.int(in: 0...(featuresMax - 1))
+        guard count < limits.features else {
+            throw reader.fault(.limitExceeded, "the model has more than \(limits.features) features", hint: "")
+        }
+        return try reader.int(in: 0...(limits.features - 1))
     }
 
     private mutating func readFloatFeature() throws(WhenceError) {
@@ -153,7 +153,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private mutating func readClassNames() throws(WhenceError) {
         try reader.beginArray()
         while try reader.nextElement() {
-            guard file.classNames.count < featuresMax else {
+            guard file.classNames.count < limits.features else {
                 throw reader.fault(.limitExceeded, "the model has too many classes", hint: "")
             }
             switch try reader.kind() {
@@ -185,7 +185,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         guard try reader.kind() == .string else { return try reader.skip() }
         let text = try reader.string(bytesMax: 16 << 20)
         var inner = try CatBoostFileReader<JSONReader>(
-            JSONReader(ModelStream(.bytes(Array(text.utf8), name: "params"), bytesMax: 16 << 20)), nodesMax: 0, featuresMax: 0)
+            JSONReader(ModelStream(.bytes(Array(text.utf8), name: "params"), bytesMax: 16 << 20)), limits: limits)
         do throws(WhenceError) {
             try inner.readParameters()
         } catch {
@@ -202,7 +202,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         if try reader.kind() == .number {
             file.bias = [try reader.double()]
         } else {
-            try reader.doubles(into: &file.bias, max: featuresMax)
+            try reader.doubles(into: &file.bias, max: limits.features)
         }
         guard try !reader.nextElement() else { throw reader.fault("scale_and_bias has more than two elements") }
         guard file.scale.isFinite, file.bias.allSatisfy({ $0.isFinite }) else { throw reader.fault("scale_and_bias is not finite") }
@@ -212,10 +212,12 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
 
     private mutating func countNodes(_ count: Int) throws(WhenceError) {
         nodeCount += count
-        guard nodeCount <= nodesMax else {
+        guard nodeCount <= limits.nodes else {
             throw reader.fault(
-                .limitExceeded, "the model has more than \(nodesMax) nodes", hint: "raise the limit if the model is really so large")
+                .limitExceeded, "the model has more than \(limits.nodes) nodes", hint: "raise the limit if the model is really so large")
         }
+        // What a value and a weight take here and a leaf when it is packed: no less than this.
+        guard nodeCount <= limits.memoryBytes / 16 else { throw limits.memoryFault(reader.place) }
     }
 
     private mutating func readSplit() throws(WhenceError) -> CatBoostFile.Split {
@@ -265,8 +267,8 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                     }
                     tree.splits.append(try readSplit())
                 }
-            case "leaf_values": try reader.doubles(into: &tree.values, max: nodesMax)
-            case "leaf_weights": try reader.doubles(into: &tree.weights, max: nodesMax)
+            case "leaf_values": try reader.doubles(into: &tree.values, max: limits.elements(limits.nodes, of: 16))
+            case "leaf_weights": try reader.doubles(into: &tree.weights, max: limits.elements(limits.nodes, of: 16))
             default: try reader.skip()
             }
         }
@@ -309,7 +311,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                 if try reader.kind() == .number {
                     nodes[node].values = [try reader.double()]
                 } else {
-                    try reader.doubles(into: &nodes[node].values, max: featuresMax)
+                    try reader.doubles(into: &nodes[node].values, max: limits.features)
                 }
             case "weight": nodes[node].weight = try reader.double()
             default: try reader.skip()

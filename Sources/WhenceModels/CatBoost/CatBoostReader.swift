@@ -8,13 +8,13 @@ import WhenceCore
 enum CatBoostReader {
     static func read(_ source: ModelSource, limits: ModelLimits) throws(WhenceError) -> Model {
         let reader = try JSONReader(ModelStream(source, bytesMax: limits.fileBytes))
-        let file = try CatBoostFileReader.read(reader, nodesMax: limits.nodes, featuresMax: limits.features)
+        let file = try CatBoostFileReader.read(reader, limits: limits)
         var making = try Making(file, limits: limits, source: source.name)
         return try making.model()
     }
 
-    private struct Making {
-        let file: CatBoostFile
+    private struct Making: ~Copyable {
+        var file: CatBoostFile
         let source: String
         var builder: TreeBuilder
         var features: [ModelFeature]
@@ -23,15 +23,11 @@ enum CatBoostReader {
         var codes: [[Int32: Int]]
 
         init(_ file: CatBoostFile, limits: ModelLimits, source: String) throws(WhenceError) {
-            self.file = file
-            self.source = source
             let perLeaf =
                 file.symmetric.first.map { $0.values.count >> $0.splits.count }
                 ?? file.asymmetric.first?.first { $0.split == nil }?.values.count
-            outputs = perLeaf ?? 1
+            let outputs = perLeaf ?? 1
             let count = 1 + max(file.floats.map(\.place).max() ?? -1, file.categories.map(\.place).max() ?? -1)
-            features = (0..<count).map { ModelFeature(name: String($0), isUsed: false) }
-            codes = Array(repeating: [:], count: file.categories.count)
             var settings = ForestSettings(featureCount: count, outputs: outputs, precision: .floatFeatures)
             settings.scale = file.scale
             settings.base = file.bias.allSatisfy({ $0 == 0 }) ? [] : file.bias
@@ -41,7 +37,11 @@ enum CatBoostReader {
                     .malformedInput, "there are \(settings.base.count) biases for \(outputs) outputs", place: "\(source), scale_and_bias")
             }
             builder = try TreeBuilder(settings, limits: limits, source: source)
-            try nameFeatures()
+            features = (0..<count).map { ModelFeature(name: String($0), isUsed: false) }
+            codes = Array(repeating: [:], count: file.categories.count)
+            self.outputs = outputs
+            self.file = file
+            self.source = source
         }
 
         private mutating func nameFeatures() throws(WhenceError) {
@@ -70,13 +70,24 @@ enum CatBoostReader {
         }
 
         mutating func model() throws(WhenceError) -> Model {
-            for (index, tree) in file.symmetric.enumerated() { try add(tree, "oblivious_trees[\(index)]") }
-            for (index, nodes) in file.asymmetric.enumerated() { try add(nodes, "trees[\(index)]") }
+            try nameFeatures()
+            // Each is given up as soon as it is packed.
+            let isSymmetric = !file.symmetric.isEmpty
+            for index in file.symmetric.indices {
+                var tree = CatBoostFile.SymmetricTree()
+                swap(&tree, &file.symmetric[index])
+                try add(tree, "oblivious_trees[\(index)]")
+            }
+            for index in file.asymmetric.indices {
+                var nodes: [CatBoostFile.Node] = []
+                swap(&nodes, &file.asymmetric[index])
+                try add(nodes, "trees[\(index)]")
+            }
             let forest = try builder.finish()
             var description = Model.Description(format: .catBoostJSON)
             description.library = "CatBoost"
             description.objective = file.loss
-            description.booster = file.symmetric.isEmpty ? "non-symmetric trees" : "symmetric trees"
+            description.booster = isSymmetric ? "symmetric trees" : "non-symmetric trees"
             description.features = features
             description.transform = transform
             description.textCodes = .hashes(Dictionary(zip(file.categories.map(\.place), codes)) { first, _ in first })
@@ -93,8 +104,8 @@ enum CatBoostReader {
         private var transform: OutputTransform {
             switch file.loss {
             case "Logloss", "CrossEntropy", "MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy": .sigmoid(scale: 1)
-            case "MultiClass": .softmax
-            case "Poisson", "Tweedie", "LogLinQuantile": .exponential
+            case "MultiClass": .catBoostSoftmax
+            case "Poisson", "Tweedie", "LogLinQuantile": .catBoostExponential
             default: .identity
             }
         }

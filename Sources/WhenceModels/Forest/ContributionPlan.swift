@@ -13,6 +13,7 @@ final class ContributionPlan: Sendable {
     /// Leaves in double, by leaf.
     let leaves: PackedArray<Double>
     let stepsMax: Int
+    let spare = SparePool<ContributionScratch>(max: 64)
 
     init(_ forest: Forest) {
         var steps: [cf_step] = []
@@ -43,13 +44,13 @@ final class ContributionPlan: Sendable {
             // A quadrature that no tree needs is not computed.
             let (points, weights) =
                 needed.contains(groups - 1) ? Quadrature.gaussLegendre(groups * Int(CF_LANES)) : (points: [], weights: [])
-            quadratures.append((groups, PackedArray(points), PackedArray(weights)))
+            quadratures.append((groups, PackedArray.copy(of: points), PackedArray.copy(of: weights)))
         }
-        self.steps = PackedArray(steps)
+        self.steps = PackedArray.copy(of: steps)
         self.quadratureOf = quadratureOf
         self.quadratures = quadratures
         self.expected = expected
-        self.leaves = PackedArray(leaves)
+        self.leaves = PackedArray.copy(of: leaves)
         stepsMax = (0..<forest.treeCount).reduce(1) { max($0, Int(forest.trees[$1].leaves + forest.trees[$1].splits)) }
     }
 

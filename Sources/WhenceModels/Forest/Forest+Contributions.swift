@@ -23,9 +23,9 @@ extension Forest {
         let range = treeRange(iterations)
         let scratch = spare.take() ?? ForestScratch(self)
         defer { spare.giveBack(scratch) }
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: plan.stepsMax * (2 * Int(CF_LANES) + 1) * 8 + 64, alignment: 64)
-        defer { unsafe memory.deallocate() }
-        let work = unsafe memory.bindMemory(to: Double.self, capacity: plan.stepsMax * (2 * Int(CF_LANES) + 1))
+        let lanes = plan.spare.take() ?? ContributionScratch(steps: plan.stepsMax)
+        defer { plan.spare.giveBack(lanes) }
+        let work = unsafe lanes.start
         unsafe features.withUnsafeBufferPointer { features in
             unsafe answers.withUnsafeMutableBufferPointer { answers in
                 guard let answers = answers.baseAddress else { return }

@@ -17,6 +17,8 @@ import WhenceCore
     let gains: [Double]
     let columnCount: Int
     let depth: Int
+    /// Splits and leaves as the file has them: a level of a symmetric tree has one split, whatever the walk makes of it.
+    let nodeCount: Int
     /// The best instructions that this processor has.
     let path: Int32
 
@@ -39,35 +41,35 @@ import WhenceCore
     let plan = Mutex<ContributionPlan?>(nil)
     let spare = SparePool<ForestScratch>(max: 64)
 
-    init(_ builder: consuming TreeBuilder, iterationStarts: [Int]) {
+    /// Takes what `builder` has packed; nothing is left in it.
+    init(_ builder: inout TreeBuilder, iterationStarts: [Int]) {
         settings = builder.settings
         leafWidth = builder.leafWidth
         self.iterationStarts = iterationStarts
         splitCounts = builder.splitCounts
         gains = builder.hasGains ? builder.gains : []
         columnCount = builder.columns.columnCount
-        depth = builder.trees.reduce(0) { max($0, Int($1.depth)) }
         path = cf_best_path()
-        nodes = PackedArray(builder.nodes)
-        nodeLeaves = PackedArray(builder.nodeLeaves)
-        splits = PackedArray(builder.splits)
-        trees = PackedArray(builder.trees)
-        let isFloat = builder.settings.precision == .float
-        leafValues = PackedArray(isFloat ? [] : builder.leafValues)
-        leafFloats = PackedArray(isFloat ? builder.leafValues.map { Float($0) } : [])
-        leafNames = PackedArray(builder.leafNames)
-        thresholds = PackedArray(builder.columns.thresholds)
-        tables = PackedArray(builder.columns.tables)
-        columns = PackedArray(builder.columns.columns)
-        predicates = PackedArray(builder.columns.predicates)
-        words = PackedArray(builder.columns.words)
-        covers = PackedArray(builder.hasCovers ? builder.covers : [])
+        nodes = builder.nodes.finish()
+        nodeLeaves = builder.nodeLeaves.finish()
+        splits = builder.splits.finish()
+        trees = builder.trees.finish()
+        leafValues = builder.leafValues.finish()
+        leafFloats = builder.leafFloats.finish()
+        leafNames = builder.leafNames.finish()
+        thresholds = .copy(of: builder.columns.thresholds)
+        tables = .copy(of: builder.columns.tables)
+        columns = .copy(of: builder.columns.columns)
+        predicates = .copy(of: builder.columns.predicates)
+        words = .copy(of: builder.columns.words)
+        covers = builder.covers.finish()
         linear = builder.linear
+        depth = builder.depth
+        nodeCount = builder.nodeCount
     }
 
     var treeCount: Int { trees.count }
     var iterationCount: Int { iterationStarts.count - 1 }
-    var nodeCount: Int { nodes.count }
     var leafCount: Int { leafNames.count }
     var hasCovers: Bool { covers.count == nodes.count }
 

@@ -4,23 +4,27 @@ import Foundation
 ///
 /// Safe to share: nobody writes to it after `init`.
 @safe final class PackedArray<Element: BitwiseCopyable>: @unchecked Sendable {
-    private let memory: UnsafeMutableRawPointer
+    private let block: UnsafeMutableRawPointer
+    /// The first element. Valid as long as this object is. Behind the last there are 64 bytes that may be read.
+    let start: UnsafePointer<Element>
     let count: Int
 
-    /// A copy of `elements`, with 64 bytes behind them that may be read.
-    init(_ elements: [Element]) {
-        count = elements.count
-        let bytes = elements.count * MemoryLayout<Element>.stride
-        unsafe memory = .allocate(byteCount: bytes + 64, alignment: 64)
-        let target = unsafe memory
-        unsafe memset(target, 0, bytes + 64)
-        unsafe elements.withUnsafeBytes { unsafe target.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(target), byteCount: $0.count) }
+    /// Takes over a block of `malloc`, in which `count` elements begin at `start`, with 64 bytes behind them.
+    init(block: UnsafeMutableRawPointer, start: UnsafeMutablePointer<Element>, count: Int) {
+        unsafe self.block = block
+        unsafe self.start = UnsafePointer(start)
+        self.count = count
     }
 
-    deinit { unsafe memory.deallocate() }
+    /// A copy of `elements`.
+    static func copy(of elements: [Element]) -> PackedArray {
+        var buffer = PackedBuffer<Element>()
+        buffer.reserve(elements.count)
+        for element in elements { buffer.append(element) }
+        return buffer.finish()
+    }
 
-    /// The first element. Valid as long as this object is.
-    var start: UnsafePointer<Element> { unsafe UnsafePointer(memory.assumingMemoryBound(to: Element.self)) }
+    deinit { unsafe free(block) }
 
     subscript(index: Int) -> Element {
         precondition(index >= 0 && index < count)

@@ -17,6 +17,8 @@ struct LightGBMLines: ~Copyable {
     init(_ stream: consuming ModelStream) { self.stream = stream }
 
     var bytesLeft: Int { stream.bytesLeft }
+    /// The file.
+    var name: String { stream.name }
 
     /// Where the reader is, without the file's name, which errors of `TreeBuilder` say themselves.
     var place: String { "line \(stream.line)" + (part.isEmpty ? "" : ", \(part)") }
@@ -130,26 +132,71 @@ struct LightGBMLines: ~Copyable {
 
     private func wrongCount(_ found: String, _ due: Int) -> WhenceError { fault("there are \(found) numbers, where \(due) are due") }
 
-    /// Takes the value as `count` doubles.
-    mutating func doubles(into array: inout [Double], count due: Int) throws(WhenceError) {
+    /// Makes room for as many numbers as are due, and not for more than the file can have.
+    private func prepare<Number>(_ array: inout [Number], _ due: Int) {
         array.removeAll(keepingCapacity: true)
-        while case let length = try nextNumber(), length > 0 {
-            guard array.count < due else { throw wrongCount("more than \(due)", due) }
+        array.reserveCapacity(min(due, bytesLeft / 2 + 1))
+    }
+
+    /// Takes the value as `count` doubles. `areShort`: most of them are whole numbers of a few digits.
+    mutating func doubles(into array: inout [Double], count due: Int, areShort: Bool = false) throws(WhenceError) {
+        prepare(&array, due)
+        while hasValue, array.count < due {
+            if areShort, let number = try shortNumber() {
+                array.append(Double(number))
+                continue
+            }
+            // A plain number with its end at hand is looked at once; whatever else it is goes the long way.
+            let window = min(try stream.ensure(LightGBMLines.numberBytesMax), LightGBMLines.numberBytesMax)
+            if let number = DecimalText.float64(prefixOf: stream.bytes(window)), number.byteCount < window,
+                stream.byte(number.byteCount) == 0x20
+            {
+                array.append(number.value)
+                stream.advance(number.byteCount &+ 1)
+                continue
+            }
+            let length = try nextNumber()
+            guard length > 0 else { break }
             guard case .value(let value) = DecimalText.float64(stream.bytes(length)) else { throw noNumber(length) }
             array.append(value)
             stream.advance(length)
         }
+        guard try nextNumber() == 0 else { throw wrongCount("more than \(due)", due) }
         guard array.count == due else { throw wrongCount("\(array.count)", due) }
     }
 
     /// Takes the value as `count` whole numbers.
     mutating func ints(into array: inout [Int32], count due: Int) throws(WhenceError) {
-        array.removeAll(keepingCapacity: true)
-        while case let length = try nextNumber(), length > 0 {
-            guard array.count < due else { throw wrongCount("more than \(due)", due) }
+        prepare(&array, due)
+        while hasValue, array.count < due {
+            if let number = try shortNumber() {
+                array.append(number)
+                continue
+            }
+            let length = try nextNumber()
+            guard length > 0 else { break }
             array.append(try int32(length))
         }
+        guard try nextNumber() == 0 else { throw wrongCount("more than \(due)", due) }
         guard array.count == due else { throw wrongCount("\(array.count)", due) }
+    }
+
+    /// Takes a whole number of up to nine digits and the space behind it, as nearly all are; nil, and takes nothing, where something
+    /// else stands next.
+    @inline(__always)
+    private mutating func shortNumber() throws(WhenceError) -> Int32? {
+        let available = try stream.ensure(11)
+        guard available >= 11 else { return nil }
+        let start = stream.byte(0) == 0x2D ? 1 : 0
+        var at = start
+        var value: Int32 = 0
+        while at &- start < 9, case let digit = stream.byte(at) &- 0x30, digit <= 9 {
+            value = value &* 10 &+ Int32(digit)
+            at &+= 1
+        }
+        guard at > start, stream.byte(at) == 0x20 else { return nil }
+        stream.advance(at &+ 1)
+        return start == 1 ? 0 &- value : value
     }
 
     /// Takes the value as words of bits.
@@ -167,23 +214,11 @@ struct LightGBMLines: ~Copyable {
     }
 
     private mutating func int32(_ length: Int) throws(WhenceError) -> Int32 {
-        // Up to nine digits, as nearly all are; what is longer or no number goes the long way.
-        var at = stream.byte(0) == 0x2D ? 1 : 0
-        let start = at
-        var value: Int32 = 0
-        while at < length, at &- start < 9, case let digit = stream.byte(at) &- 0x30, digit <= 9 {
-            value = value &* 10 &+ Int32(digit)
-            at &+= 1
-        }
-        if at < length || at == start {
-            guard case .value(let wide) = DecimalText.int64(stream.bytes(length)), let narrow = Int32(exactly: wide) else {
-                throw noNumber(length)
-            }
-            stream.advance(length)
-            return narrow
+        guard case .value(let wide) = DecimalText.int64(stream.bytes(length)), let narrow = Int32(exactly: wide) else {
+            throw noNumber(length)
         }
         stream.advance(length)
-        return start == 1 ? -value : value
+        return narrow
     }
 
     /// Takes the value as one whole number in `range`.

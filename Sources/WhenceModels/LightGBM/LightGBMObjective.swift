@@ -2,13 +2,24 @@ import WhenceCore
 
 /// What LightGBM's objectives make of sums.
 enum LightGBMObjective {
+    /// A parameter as LightGBM's own `Atof` rounds it (`utils/common.h`): the whole part, and to it the fraction as a quotient, so that it
+    /// may be next to the nearest double. What has an exponent is rounded to the nearest.
+    private static func number(_ text: Substring) -> Double? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1].utf8.count <= 15, let whole = UInt32(parts[0]), let fraction = UInt64(parts[1]) else {
+            return Double(text)
+        }
+        let divisor = parts[1].utf8.reduce(1.0) { power, _ in power * 10 }
+        return Double(whole) + Double(fraction) / divisor
+    }
+
     /// Reads the line `objective=`: a name and parameters, as `binary sigmoid:1`.
     static func transform(_ text: String, _ fault: (String, String) -> WhenceError) throws(WhenceError) -> OutputTransform {
         let words = text.split(separator: " ").map(String.init)
         guard let name = words.first else { return .identity }
         func parameter(_ key: String) throws(WhenceError) -> Double {
             guard let word = words.dropFirst().first(where: { $0.hasPrefix(key + ":") }) else { return 1 }
-            guard let value = Double(word.dropFirst(key.count + 1)), value.isFinite, value > 0 else {
+            guard let value = number(word.dropFirst(key.count + 1)), value.isFinite, value > 0 else {
                 throw fault("'\(word)' is not a parameter that can stand here", "the file is damaged; export it again")
             }
             return value

@@ -44,13 +44,14 @@ struct LightGBMReader: ~Copyable {
             throw lines.fault("there are \(builder.trees.count) trees, and 'tree_sizes' announces \(header.treeSizes ?? 0)")
         }
         try header.readTail(&lines)
+        let forest = try builder.finish()
         let library = "LightGBM" + (header.version.isEmpty ? "" : " (format \(header.version))")
         var description = Model.Description(format: .lightGBMText, library: library, objective: header.objective)
         description.booster = header.averages ? "rf" : header.boosting
-        description.features = header.features(used: builder.splitCounts)
+        description.features = header.features(used: forest.splitCounts)
         description.transform = header.transform
         if !header.pandasNote.isEmpty { description.notes.append((key: "pandas_categorical", text: header.pandasNote)) }
-        return Model(.forest(try builder.finish()), description)
+        return Model(.forest(forest), description)
     }
 
     /// Reads one tree, up to the line that follows it; true where that begins another.

@@ -47,7 +47,9 @@ struct LightGBMTree {
     mutating func read(_ key: String, _ lines: inout LightGBMLines, _ limits: ModelLimits) throws(WhenceError) {
         if key == "num_leaves" {
             guard leafCount == nil else { throw lines.fault("this line stands twice") }
-            leafCount = try lines.int(in: 1...max(1, (limits.nodesPerTree + 1) / 2))
+            let leaves = try lines.int(in: 1...max(1, (limits.nodesPerTree + 1) / 2))
+            guard leaves <= limits.elements(leaves, of: 16) else { throw limits.memoryFault("\(lines.name), \(lines.place)") }
+            leafCount = leaves
             return
         }
         guard let leaves = leafCount else {
@@ -100,7 +102,7 @@ struct LightGBMTree {
 
     /// Counts may be missing, or empty, in models that other tools wrote.
     private func readCounts(_ lines: inout LightGBMLines, _ due: Int, into counts: inout [Double]) throws(WhenceError) {
-        try lines.doubles(into: &counts, count: due)
+        try lines.doubles(into: &counts, count: due, areShort: true)
         for count in counts where !(count >= 0) { throw lines.fault("a count of rows is negative, or NaN") }
     }
 

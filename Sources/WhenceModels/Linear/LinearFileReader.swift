@@ -5,19 +5,18 @@ import WhenceCore
 struct LinearFileReader: ~Copyable {
     private var reader: JSONReader
     private var file = LinearFile()
-    private let featuresMax: Int
-    private let outputsMax: Int
+    private let limits: ModelLimits
+    private var coefficientCount = 0
 
-    static func read(_ stream: consuming ModelStream, featuresMax: Int, outputsMax: Int) throws(WhenceError) -> LinearFile {
-        var reading = LinearFileReader(reader: try JSONReader(stream), featuresMax: featuresMax, outputsMax: outputsMax)
+    static func read(_ stream: consuming ModelStream, limits: ModelLimits) throws(WhenceError) -> LinearFile {
+        var reading = LinearFileReader(reader: try JSONReader(stream), limits: limits)
         try reading.readModel()
         return reading.file
     }
 
-    private init(reader: consuming JSONReader, featuresMax: Int, outputsMax: Int) {
+    private init(reader: consuming JSONReader, limits: ModelLimits) {
         self.reader = reader
-        self.featuresMax = featuresMax
-        self.outputsMax = outputsMax
+        self.limits = limits
     }
 
     private func unknown(_ key: String, _ known: String) -> WhenceError {
@@ -51,13 +50,13 @@ struct LinearFileReader: ~Copyable {
             case "features":
                 try reader.beginArray()
                 while try reader.nextElement() {
-                    guard file.terms.count < featuresMax else { throw reader.tooMany(featuresMax) }
+                    guard file.terms.count < limits.features else { throw reader.tooMany(limits.features) }
                     try readTerm()
                 }
             case "outputs":
                 try reader.beginArray()
                 while try reader.nextElement() {
-                    guard file.outputs.count < outputsMax else { throw reader.tooMany(outputsMax) }
+                    guard file.outputs.count < limits.outputs else { throw reader.tooMany(limits.outputs) }
                     try readOutput()
                 }
             default: throw unknown(key, "format, version, name, link, features and outputs")
@@ -111,11 +110,13 @@ struct LinearFileReader: ~Copyable {
             switch key {
             case "name": output.name = try reader.string()
             case "intercept": output.intercept = try finite()
-            case "coefficients": try reader.doubles(into: &output.coefficients, max: featuresMax)
+            case "coefficients": try reader.doubles(into: &output.coefficients, max: limits.features)
             default: throw unknown(key, "name, intercept and coefficients")
             }
         }
         guard output.coefficients.allSatisfy({ $0.isFinite }) else { throw reader.fault("a coefficient is not finite") }
+        coefficientCount += output.coefficients.count
+        guard coefficientCount <= limits.memoryBytes / 8 else { throw limits.memoryFault(reader.place) }
         file.outputs.append(output)
     }
 

@@ -4,7 +4,7 @@ import WhenceCore
 enum LinearReader {
     static func read(_ source: ModelSource, limits: ModelLimits) throws(WhenceError) -> Model {
         let stream = try ModelStream(source, bytesMax: limits.fileBytes)
-        let file = try LinearFileReader.read(stream, featuresMax: limits.features, outputsMax: limits.outputs)
+        let file = try LinearFileReader.read(stream, limits: limits)
         var places: [String: Int] = [:]
         var features: [ModelFeature] = []
         var codes: [Int: [String: Int]] = [:]

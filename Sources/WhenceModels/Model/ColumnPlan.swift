@@ -3,7 +3,8 @@ import CForest
 /// Which columns of codes a forest needs: see `CForest.h`.
 ///
 /// A *use* is what a split says of its column before all thresholds are known: a table of thresholds and a way to treat missing
-/// values, or a predicate. Once all splits are there, `plan` sorts the thresholds and numbers the columns.
+/// values, or a predicate; and the number of its threshold in that table. Once all splits are there, `plan` sorts the thresholds and
+/// numbers the columns.
 struct ColumnPlan {
     private struct PredicateKey: Hashable {
         var feature: Int32
@@ -31,12 +32,13 @@ struct ColumnPlan {
     private var predicateColumns: [UInt32] = []
     private var setIndex: [[UInt32]: Int] = [:]
     private var predicateIndex: [PredicateKey: UInt32] = [:]
-    /// For each feature and strictness its table, or -1.
-    private var tableIndex: [Int32]
+    /// For each feature and strictness its table, or -1; as far as one was met.
+    private var tableIndex: [Int32] = []
     /// For each table, the ways of treating missing values that are in use, as bits.
     private var variants: [UInt8] = []
-
-    init(featureCount: Int = 0) { tableIndex = Array(repeating: -1, count: featureCount * 2) }
+    /// For each table its thresholds; after `plan` their ranks, by their numbers.
+    private var thresholdSets: [ThresholdSet] = []
+    private var ranks: [[UInt32]] = []
 
     mutating func addSet(_ set: [UInt32]) -> Int {
         // Small sets are padded, so that all of one is loaded at once.
@@ -49,11 +51,12 @@ struct ColumnPlan {
         return sets.count - 1
     }
 
-    /// Notes what `split` needs, and returns it as a use.
-    mutating func use(_ split: TreeForm.Split) -> UInt32 {
+    /// Notes what `split` needs, and returns it as a use, and the number of its threshold.
+    mutating func use(_ split: TreeForm.Split) -> (use: UInt32, threshold: UInt32) {
         switch split.rule {
         case .lessOrEqual, .less:
             let slot = Int(split.feature) * 2 + (split.rule == .less ? 1 : 0)
+            while tableIndex.count <= slot { tableIndex.append(-1) }
             if tableIndex[slot] < 0 {
                 tableIndex[slot] = Int32(tables.count)
                 tables.append(
@@ -61,18 +64,19 @@ struct ColumnPlan {
                         feature: UInt32(split.feature), first_threshold: 0, count: 0, padded: 0, first_column: 0, columns: 0,
                         counts_equal: split.rule == .less ? 1 : 0))
                 variants.append(0)
+                thresholdSets.append(ThresholdSet())
             }
             let table = tableIndex[slot]
             // What is not missing by any rule goes the same way, whatever the default.
             let variant = UInt32(split.missing.rawValue) * 2 + (split.missing != .none && split.defaultLeft ? 1 : 0)
             variants[Int(table)] |= 1 << UInt8(variant)
-            return UInt32(table) << 3 | variant
+            return (UInt32(table) << 3 | variant, thresholdSets[Int(table)].number(of: split.threshold))
         case .equal, .isIn, .isInTruncated:
             let isSet = split.rule != .equal
             let key = PredicateKey(
                 feature: split.feature, kind: split.rule.rawValue, missing: split.missing.rawValue, defaultLeft: split.defaultLeft,
                 bits: split.threshold.bitPattern)
-            if let index = predicateIndex[key] { return index | ColumnPlan.predicateMark }
+            if let index = predicateIndex[key] { return (index | ColumnPlan.predicateMark, 0) }
             let index = UInt32(predicates.count)
             predicateIndex[key] = index
             let range = isSet ? sets[Int(split.threshold)] : 0..<0
@@ -82,27 +86,25 @@ struct ColumnPlan {
                     value: isSet ? 0 : split.threshold, feature: UInt32(split.feature), column: 0, first_word: UInt32(range.lowerBound),
                     words: UInt32(range.count), kind: UInt8(kind), missing: split.missing.rawValue, default_left: split.defaultLeft ? 1 : 0,
                     unused: 0))
-            return index | ColumnPlan.predicateMark
+            return (index | ColumnPlan.predicateMark, 0)
         }
     }
 
+    /// The feature that a use looks at, before `plan`.
+    func feature(of use: UInt32) -> Int {
+        use & ColumnPlan.predicateMark == 0
+            ? Int(tables[Int(use >> 3)].feature) : Int(predicates[Int(use & ~ColumnPlan.predicateMark)].feature)
+    }
+
     /// Sorts the thresholds of all splits and numbers the columns.
-    mutating func plan(uses: [UInt32], thresholds all: [Double]) {
-        var counts = Array(repeating: 0, count: tables.count + 1)
-        for use in uses where use & ColumnPlan.predicateMark == 0 { counts[Int(use >> 3) + 1] += 1 }
-        for table in tables.indices { counts[table + 1] += counts[table] }
-        var sorted = Array(repeating: 0.0, count: counts.last ?? 0)
-        var next = counts
-        for index in uses.indices where uses[index] & ColumnPlan.predicateMark == 0 {
-            let table = Int(uses[index] >> 3)
-            sorted[next[table]] = all[index]
-            next[table] += 1
-        }
+    mutating func plan() {
         columnCount = 0
         for table in tables.indices {
-            let own = sorted[counts[table]..<counts[table + 1]].sorted()
+            let (sorted, ranks) = thresholdSets[table].ranked()
+            thresholdSets[table] = ThresholdSet()
+            self.ranks.append(ranks)
             let first = thresholds.count
-            for value in own where thresholds.count == first || thresholds[thresholds.count - 1] != value { thresholds.append(value) }
+            thresholds.append(contentsOf: sorted)
             let count = thresholds.count - first
             var padded = 1
             while padded <= count { padded *= 2 }
@@ -140,20 +142,13 @@ struct ColumnPlan {
     }
 
     /// The column and code of a split, as `cf_node.rule`.
-    func rule(_ use: UInt32, _ threshold: Double) -> UInt32 {
+    func rule(_ use: UInt32, threshold: UInt32) -> UInt32 {
         if use & ColumnPlan.predicateMark != 0 { return predicateColumns[Int(use & ~ColumnPlan.predicateMark)] << 8 }
         let index = Int(use >> 3)
-        let variant = Int(use & 7)
+        let variant = UInt8(use & 7)
         let table = tables[index]
-        // The first threshold that is not below: it is there.
-        var low = Int(table.first_threshold)
-        var high = low + Int(table.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if thresholds[middle] < threshold { low = middle + 1 } else { high = middle }
-        }
-        let rank = low - Int(table.first_threshold)
-        let before = (variants[index] & ((1 << UInt8(variant)) - 1)).nonzeroBitCount
+        let rank = Int(ranks[index][Int(threshold)])
+        let before = (variants[index] & ((1 << variant) - 1)).nonzeroBitCount
         let chunks = (Int(table.count) + ColumnPlan.codesPerColumn - 1) / ColumnPlan.codesPerColumn
         let column = Int(table.first_column) + before * chunks + rank / ColumnPlan.codesPerColumn
         return UInt32(column) << 8 | UInt32(rank % ColumnPlan.codesPerColumn)

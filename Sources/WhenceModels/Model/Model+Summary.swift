@@ -14,7 +14,7 @@ extension Model {
     /// Splits and leaves of all trees.
     public var nodeCount: Int {
         switch body {
-        case .forest(let forest): forest.nodes.count
+        case .forest(let forest): forest.nodeCount
         case .linear, .terms: 0
         case .graph(let graph): graph.trees.reduce(0) { $0 + $1.nodeCount }
         }
@@ -31,9 +31,9 @@ extension Model {
         switch description.transform {
         case .identity: "none"
         case .sigmoid: "logistic"
-        case .softmax: "softmax"
+        case .softmax, .catBoostSoftmax: "softmax"
         case .argmax: "the class of the greatest score"
-        case .exponential: "exponential"
+        case .exponential, .catBoostExponential: "exponential"
         case .logOnePlusExp: "log(1 + exp)"
         case .signedSquare: "signed square"
         case .step: "0 or 1"

@@ -44,6 +44,7 @@ public final class Model: Sendable {
 
     let body: Body
     let description: Description
+    let spare = SparePool<RawBlock>(max: 64)
 
     init(_ body: Body, _ description: Description) {
         self.body = body

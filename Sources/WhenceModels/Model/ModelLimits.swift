@@ -1,3 +1,5 @@
+import WhenceCore
+
 /// Limits on what a model file may ask for, checked while it is read.
 public struct ModelLimits: Sendable, Equatable {
     /// Size of the file.
@@ -17,8 +19,19 @@ public struct ModelLimits: Sendable, Equatable {
     public var category = 16 << 20
     /// Memory of the sets of categories of all rules together.
     public var categoryBytes = 256 << 20
-    /// Memory that the model takes once it is packed.
+    /// Memory that the model takes once it is packed. What the file says is counted as it is read, so that a reader that has to hold
+    /// a part of it (a tree of LightGBM or XGBoost, the numbers of an ONNX file) takes no more, either.
     public var memoryBytes = 8 << 30
 
     public init() {}
+
+    /// What is said of a model that takes more memory than it may.
+    func memoryFault(_ place: String) -> WhenceError {
+        WhenceError(
+            .limitExceeded, "the model takes more than \(memoryBytes) bytes of memory", place: place,
+            hint: "raise the limit on the memory of models if the file is really a model")
+    }
+
+    /// Numbers of `bytes` bytes each of which one array of a file may have, when there may be `count` of them.
+    func elements(_ count: Int, of bytes: Int) -> Int { min(count, memoryBytes / bytes) }
 }

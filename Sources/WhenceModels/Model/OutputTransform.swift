@@ -3,13 +3,16 @@ import Foundation
 /// What makes predictions of raw sums: the link function of the model's objective.
 ///
 /// In double each is what LightGBM and CatBoost compute, in float what XGBoost does, down to its clamps, so that the answers agree
-/// within one unit in the last place of the library's type.
+/// within one unit in the last place of the library's type; CatBoost's softmax and exponential to the bit.
 enum OutputTransform: Sendable, Equatable {
     case identity
     /// `1 / (1 + exp(-scale * x))` for each output.
     case sigmoid(scale: Double)
     /// Softmax over the outputs.
     case softmax
+    /// The same, and `exponential`, with the exponential function that CatBoost takes there.
+    case catBoostSoftmax
+    case catBoostExponential
     /// The number of the greatest output (the first of them), one number a row.
     case argmax
     case exponential
@@ -29,18 +32,22 @@ enum OutputTransform: Sendable, Equatable {
         case .identity: return
         case .sigmoid(let scale): for i in row.indices { row[i] = 1 / (1 + exp(-scale * row[i])) }
         case .exponential: for i in row.indices { row[i] = exp(row[i]) }
+        case .catBoostExponential: for i in row.indices { row[i] = CatBoostExponential.of(row[i]) }
         case .logOnePlusExp: for i in row.indices { row[i] = log1p(exp(row[i])) }
         case .signedSquare: for i in row.indices { row[i] = row[i] < 0 ? -(row[i] * row[i]) : row[i] * row[i] }
         case .step: for i in row.indices { row[i] = row[i] > 0 ? 1 : 0 }
         case .argmax: row[0] = Double(OutputTransform.greatest(row))
-        case .softmax:
+        case .softmax, .catBoostSoftmax:
             var greatest = row[0]
             for i in row.indices { greatest = max(greatest, row[i]) }
-            var sum = 0.0
-            for i in row.indices {
-                row[i] = exp(row[i] - greatest)
-                sum += row[i]
+            for i in row.indices { row[i] -= greatest }
+            if self == .catBoostSoftmax {
+                CatBoostExponential.apply(&row)
+            } else {
+                for i in row.indices { row[i] = exp(row[i]) }
             }
+            var sum = 0.0
+            for i in row.indices { sum += row[i] }
             for i in row.indices { row[i] /= sum }
         }
     }
@@ -48,7 +55,7 @@ enum OutputTransform: Sendable, Equatable {
     /// Transforms one row in place as XGBoost does it in float.
     func applyFloat(_ row: inout MutableSpan<Double>) {
         switch self {
-        case .identity, .signedSquare, .logOnePlusExp: return
+        case .identity, .signedSquare, .logOnePlusExp, .catBoostSoftmax, .catBoostExponential: return
         case .sigmoid:
             for i in row.indices {
                 // exp of more than 88.7 is infinite in float.

@@ -8,16 +8,22 @@ extension TreeBuilder {
         let splitCount = tree.splits.count
         guard trees.count < limits.trees else { throw TreeFault(message: "there are more than \(limits.trees) trees", isLimit: true) }
         let count = splitCount + leafCount
-        guard count <= limits.nodesPerTree, nodes.count + count <= limits.nodes else {
-            throw TreeFault(
-                message: "there are more than \(limits.nodesPerTree) nodes in the tree, or \(limits.nodes) in all", isLimit: true)
+        guard count <= limits.nodesPerTree else {
+            throw TreeFault(message: "the tree has more than \(limits.nodesPerTree) nodes", isLimit: true)
         }
-        guard tree.leafWidth == 1 || tree.leafWidth == settings.outputs, tree.leafValues.count == leafCount * tree.leafWidth,
+        guard nodes.count + count <= limits.nodes else {
+            throw TreeFault(message: "the model has more than \(limits.nodes) nodes", isLimit: true)
+        }
+        guard packedBytes + columns.words.count * 4 + bytes(of: tree) <= limits.memoryBytes else {
+            throw TreeFault(message: "the model takes more than \(limits.memoryBytes) bytes of memory", isLimit: true)
+        }
+        guard tree.leafWidth == 1 || tree.leafWidth == settings.outputs || settlesLater,
+            tree.leafValues.count == leafCount * tree.leafWidth,
             leafCount == splitCount + 1
         else {
             throw TreeFault(message: "\(splitCount) splits and \(tree.leafValues.count) values, \(tree.leafWidth) a leaf, make no tree")
         }
-        guard trees.isEmpty || tree.leafWidth == leafWidth else {
+        guard trees.count == 0 || tree.leafWidth == leafWidth else {
             throw TreeFault(message: "its leaves have \(tree.leafWidth) values, those of the trees before it \(leafWidth)")
         }
         guard tree.output >= 0, tree.output < settings.outputs else {
@@ -47,41 +53,60 @@ extension TreeBuilder {
         }
     }
 
+    /// Bytes that `tree` takes once it is packed, with its thresholds.
+    private func bytes(of tree: TreeForm) -> Int {
+        let leaves = tree.leafCount
+        let splits = tree.splits.count
+        let perNode =
+            MemoryLayout<cf_node>.stride + MemoryLayout<UInt32>.stride + (tree.leafCovers.isEmpty ? 0 : MemoryLayout<Double>.stride)
+        let perSplit = MemoryLayout<cf_split>.stride + MemoryLayout<Double>.stride
+        let perValue = settings.precision == .float ? MemoryLayout<Float>.stride : MemoryLayout<Double>.stride
+        let linear = tree.linear.reduce(0) { $0 + 40 + $1.features.count * 12 }
+        return MemoryLayout<cf_tree>.stride + (leaves + splits) * perNode + splits * perSplit + tree.leafValues.count * perValue
+            + leaves * MemoryLayout<Int32>.stride + linear
+    }
+
     /// Appends a tree that `order` has walked.
     mutating func pack(_ tree: TreeForm) {
         let firstNode = nodes.count
+        let firstLeaf = leafNames.count
         let leafCount = tree.leafCount
         let canMask = leafCount <= 256 && leafCount > 1
+        packedBytes += bytes(of: tree)
         trees.append(
             cf_tree(
-                first_node: UInt32(firstNode), first_split: UInt32(splits.count), first_leaf: UInt32(leafNames.count),
+                first_node: UInt32(firstNode), first_split: UInt32(splits.count), first_leaf: UInt32(firstLeaf),
                 leaves: UInt32(leafCount), depth: UInt32(order.depth), output: UInt32(tree.output), kind: canMask ? 0 : 1,
                 splits: UInt32(tree.splits.count)))
         leafWidth = tree.leafWidth
         for place in order.depthFirst.indices {
             let split = tree.splits[Int(order.depthFirst[place])]
-            uses.append(columns.use(split))
-            thresholds.append(split.threshold)
-            splitCounts[Int(split.feature)] += 1
+            let (use, threshold) = columns.use(split)
+            thresholds.append(threshold)
             splits.append(
                 cf_split(
-                    rule: 0, low: UInt8(truncatingIfNeeded: order.low[place]), high: UInt8(truncatingIfNeeded: order.high[place]), unused: 0
-                ))
+                    rule: use, low: UInt8(truncatingIfNeeded: order.low[place]),
+                    high: UInt8(truncatingIfNeeded: order.high[place]), unused: 0))
         }
-        if tree.gains.isEmpty { hasGains = hasGains && tree.splits.isEmpty }
-        for index in tree.gains.indices { gains[Int(tree.splits[index].feature)] += tree.gains[index] }
         for leaf in order.leaves {
-            for index in 0..<tree.leafWidth { leafValues.append(tree.leafValues[Int(leaf) * tree.leafWidth + index]) }
+            for index in 0..<tree.leafWidth {
+                let value = tree.leafValues[Int(leaf) * tree.leafWidth + index]
+                if settings.precision == .float { leafFloats.append(Float(value)) } else { leafValues.append(value) }
+            }
             leafNames.append(tree.leafNames.isEmpty ? leaf : tree.leafNames[Int(leaf)])
         }
         if !tree.linear.isEmpty || !linear.isEmpty {
             // Trees before the first linear one have plain leaves.
-            while linear.count < leafNames.count - leafCount { linear.append(nil) }
+            while linear.count < firstLeaf { linear.append(nil) }
             for leaf in order.leaves { linear.append(tree.linear.isEmpty ? nil : tree.linear[Int(leaf)]) }
         }
-        if tree.leafCovers.isEmpty || tree.splitCovers.count != tree.splits.count { hasCovers = false }
+        if tree.leafCovers.isEmpty || tree.splitCovers.count != tree.splits.count {
+            hasCovers = false
+            covers.removeAll()
+        }
         var child: UInt32 = 1
-        for (place, node) in order.breadthFirst.enumerated() {
+        for place in order.breadthFirst.indices {
+            let node = order.breadthFirst[place]
             if node >= 0 {
                 // The split's number for now; `finish` knows the columns.
                 nodes.append(cf_node(child: child, rule: UInt32(order.splitPlace[Int(node)])))
@@ -96,7 +121,7 @@ extension TreeBuilder {
     }
 
     /// The forest of all trees that were added.
-    consuming func finish() throws(WhenceError) -> Forest {
+    mutating func finish() throws(WhenceError) -> Forest {
         if leafWidth == 0 { leafWidth = 1 }
         let starts: [Int]
         if settings.iterationStarts.isEmpty {
@@ -118,14 +143,20 @@ extension TreeBuilder {
             throw WhenceError(
                 .malformedInput, "there are \(settings.base.count) constants for \(settings.outputs) outputs", place: source)
         }
-        columns.plan(uses: uses, thresholds: thresholds)
-        for index in splits.indices { splits[index].rule = columns.rule(uses[index], thresholds[index]) }
-        for tree in trees {
+        while splitCounts.count < settings.featureCount {
+            splitCounts.append(0)
+            gains.append(0)
+        }
+        columns.plan()
+        for index in 0..<splits.count { splits[index].rule = columns.rule(splits[index].rule, threshold: thresholds[index]) }
+        thresholds.removeAll()
+        for index in 0..<trees.count {
+            let tree = trees[index]
             let first = Int(tree.first_node)
             for node in first..<(first + Int(tree.leaves) + Int(tree.splits)) where Int(nodes[node].child) != node - first {
                 nodes[node].rule = splits[Int(tree.first_split) + Int(nodes[node].rule)].rule
             }
         }
-        return Forest(self, iterationStarts: starts)
+        return Forest(&self, iterationStarts: starts)
     }
 }

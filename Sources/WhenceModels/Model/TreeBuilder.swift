@@ -6,37 +6,54 @@ import WhenceCore
 /// What `add` refuses: children out of range, a split or leaf with two parents, cycles, splits and leaves that no path leads to, too
 /// many levels, features out of range, thresholds and leaves that are NaN, arrays of unequal length, and whatever is beyond the limits.
 /// After it, every walk ends, within the depth that the tree says.
-struct TreeBuilder {
-    let settings: ForestSettings
+///
+/// A tree is packed when it is added, so that a reader never holds more than one as the file says it.
+struct TreeBuilder: ~Copyable {
+    private(set) var settings: ForestSettings
     let limits: ModelLimits
     /// Where errors are: the file.
     let source: String
+    /// Whether `settle` will say how many features and outputs there are; `settings` have the most that there may be until then.
+    let settlesLater: Bool
 
-    var trees: [cf_tree] = []
-    var nodes: [cf_node] = []
-    var nodeLeaves: [UInt32] = []
-    var splits: [cf_split] = []
-    var leafValues: [Double] = []
-    var leafNames: [Int32] = []
+    var trees = PackedBuffer<cf_tree>()
+    var nodes = PackedBuffer<cf_node>()
+    var nodeLeaves = PackedBuffer<UInt32>()
+    /// Until `finish` knows the columns, the rule of a split is its use of one.
+    var splits = PackedBuffer<cf_split>()
+    /// One of the two is filled, as the precision says.
+    var leafValues = PackedBuffer<Double>()
+    var leafFloats = PackedBuffer<Float>()
+    var leafNames = PackedBuffer<Int32>()
     /// By node, as `nodes` counts them.
-    var covers: [Double] = []
+    var covers = PackedBuffer<Double>()
     var linear: [TreeForm.Linear?] = []
     var columns = ColumnPlan()
-    var splitCounts: [Int]
-    var gains: [Double]
+    /// By feature, as far as one was met.
+    var splitCounts: [Int] = []
+    var gains: [Double] = []
     var leafWidth = 0
     var hasCovers = true
     var hasGains = true
-    /// For each split, in the order in which `add` numbers them: its use of a column, and its threshold.
-    var uses: [UInt32] = []
-    var thresholds: [Double] = []
+    /// For each split the number of its threshold among those of its feature.
+    var thresholds = PackedBuffer<UInt32>()
+    /// Steps of the deepest tree, and splits and leaves as the file has them.
+    var depth = 0
+    var nodeCount = 0
+    /// Bytes that the packed trees take.
+    var packedBytes = 0
 
     var order = TreeOrder()
 
-    init(_ settings: ForestSettings, limits: ModelLimits, source: String) throws(WhenceError) {
+    init(_ settings: ForestSettings, limits: ModelLimits, source: String, settlesLater: Bool = false) throws(WhenceError) {
         self.settings = settings
+        self.settlesLater = settlesLater
         self.limits = limits
         self.source = source
+        try checkSettings()
+    }
+
+    private func checkSettings() throws(WhenceError) {
         guard settings.featureCount >= 0, settings.featureCount <= limits.features else {
             throw WhenceError(
                 .limitExceeded, "the model has \(settings.featureCount) features; at most \(limits.features) can be read", place: source)
@@ -45,9 +62,49 @@ struct TreeBuilder {
             throw WhenceError(
                 .limitExceeded, "the model has \(settings.outputs) outputs; 1 to \(limits.outputs) can be read", place: source)
         }
-        splitCounts = Array(repeating: 0, count: settings.featureCount)
-        gains = Array(repeating: 0, count: settings.featureCount)
-        columns = ColumnPlan(featureCount: settings.featureCount)
+    }
+
+    /// Says what a file says only behind its trees. `outputs`: the output of each tree, where a leaf has one value. `weights`: what the leaves of each tree are
+    /// multiplied with, in float; or empty. `place` says where a tree stands.
+    mutating func settle(
+        _ settings: ForestSettings, outputs: [Int32], weights: [Float], place: (Int) -> String
+    ) throws(WhenceError) {
+        precondition(settlesLater && settings.precision == .float && outputs.count == trees.count)
+        self.settings = settings
+        try checkSettings()
+        func fault(_ tree: Int, _ message: String) -> WhenceError {
+            WhenceError(
+                .malformedInput, message, place: "\(source), \(place(tree))", hint: "the file is damaged; export it again")
+        }
+        for index in 0..<trees.count {
+            let tree = trees[index]
+            if splitCounts.count > settings.featureCount {
+                for split in 0..<Int(tree.splits) {
+                    let feature = columns.feature(of: splits[Int(tree.first_split) + split].rule)
+                    guard feature < settings.featureCount else {
+                        throw fault(index, "a split looks at feature \(feature), and there are \(settings.featureCount)")
+                    }
+                }
+            }
+            guard leafWidth == 1 else {
+                guard leafWidth == settings.outputs else {
+                    throw fault(index, "its leaves have \(leafWidth) values, and there are \(settings.outputs) outputs")
+                }
+                continue
+            }
+            guard outputs[index] >= 0, Int(outputs[index]) < settings.outputs else {
+                throw fault(index, "it adds to output \(outputs[index]), and there are \(settings.outputs)")
+            }
+            trees[index].output = UInt32(outputs[index])
+        }
+        guard !weights.isEmpty else { return }
+        for index in 0..<trees.count {
+            let first = Int(trees[index].first_leaf) * leafWidth
+            for leaf in first..<(first + Int(trees[index].leaves) * leafWidth) {
+                leafFloats[leaf] *= weights[index]
+                guard !leafFloats[leaf].isNaN else { throw fault(index, "the value of a leaf, times the tree's weight, is NaN") }
+            }
+        }
     }
 
     /// Keeps a set of categories, as words of a bitset with the lowest category first, and returns its index, which `isIn` rules
@@ -58,11 +115,21 @@ struct TreeBuilder {
                 .limitExceeded, "the sets of categories are larger than the limits allow", place: "\(source), \(place())",
                 hint: "the file is damaged, or has categories above \(limits.category)")
         }
+        guard packedBytes + (columns.words.count + words.count) * 4 <= limits.memoryBytes else {
+            throw limits.memoryFault("\(source), \(place())")
+        }
         return columns.addSet(words)
     }
 
     /// Checks `tree` and takes it. `place` says where it stands in the file, as `Tree=3`.
     mutating func add(_ tree: TreeForm, place: @autoclosure () -> String) throws(WhenceError) {
+        try add(tree, splitsOfLevels: nil, place: place())
+    }
+
+    /// `splitsOfLevels`: for a symmetric tree, which was expanded, the splits that it has in the file.
+    private mutating func add(
+        _ tree: TreeForm, splitsOfLevels: Int?, place: @autoclosure () -> String
+    ) throws(WhenceError) {
         do throws(TreeFault) {
             try check(tree)
             try order.make(tree, depthMax: limits.depth)
@@ -72,7 +139,33 @@ struct TreeBuilder {
                 hint: error.isLimit ? "the model is larger than the limits, or the file is damaged" : "the file is damaged; export it again"
             )
         }
+        depth = max(depth, order.depth)
+        nodeCount += (splitsOfLevels ?? tree.splits.count) + tree.leafCount
+        countSplits(tree, isSymmetric: splitsOfLevels != nil)
         pack(tree)
+    }
+
+    /// Counts the splits on each feature, for importances: all of `tree`, or of a symmetric one one a level.
+    private mutating func countSplits(_ tree: TreeForm, isSymmetric: Bool) {
+        var place = 0
+        var step = 1
+        while place < tree.splits.count {
+            let feature = Int(tree.splits[place].feature)
+            while splitCounts.count <= feature {
+                splitCounts.append(0)
+                gains.append(0)
+            }
+            splitCounts[feature] += 1
+            if !tree.gains.isEmpty { gains[feature] += tree.gains[place] }
+            // The first split of level l is number 2^l - 1.
+            if isSymmetric {
+                place += step
+                step *= 2
+            } else {
+                place += 1
+            }
+        }
+        if tree.gains.isEmpty { hasGains = hasGains && tree.splits.isEmpty }
     }
 
     /// Checks a symmetric tree and takes it: bit i of the leaf's number is set where split i does *not* send a row left. `leafValues`
@@ -108,7 +201,7 @@ struct TreeBuilder {
             }
         }
         expanded.gains = []
-        try add(expanded, place: place())
-        if depth > 0, let last = trees.indices.last { trees[last].kind = 2 }
+        try add(expanded, splitsOfLevels: depth, place: place())
+        if depth > 0 { trees[trees.count - 1].kind = 2 }
     }
 }

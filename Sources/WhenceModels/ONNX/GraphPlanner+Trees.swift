@@ -204,7 +204,11 @@ extension GraphPlanner {
                 nodes: parts.nodes, roots: parts.roots, weights: parts.weights, targets: parts.targets, aggregate: parts.aggregate,
                 isFloat: value.type != .double, width: width, limits: limits, sharesLeaves: parts.sharesLeaves)
         } catch {
-            throw fault("\(place(error.node)): \(error.message)", hint: "the file is damaged; export it again", code: .malformedInput)
+            throw fault(
+                "\(place(error.node)): \(error.message)",
+                hint: error.isLimit
+                    ? "the model is larger than the limits, or the file is damaged" : "the file is damaged; export it again",
+                code: error.isLimit ? .limitExceeded : .malformedInput)
         }
     }
 

@@ -246,6 +246,12 @@ struct GraphPlanner {
 
     private mutating func planInputs() throws(WhenceError) -> [ONNXGraph.Input] {
         var ports: [ONNXGraph.Input] = []
+        var names: Set<String> = []
+        for port in file.inputs where !names.insert(port.name).inserted {
+            throw WhenceError(
+                .malformedInput, "two inputs are named '\(port.name.prefix(80))'", place: "\(source), graph.input",
+                hint: "the file is damaged; export it again")
+        }
         for port in file.inputs where values[port.name] == nil {
             let place = "input '\(port.name)'"
             guard let type = port.type else {
@@ -309,6 +315,11 @@ struct GraphPlanner {
     }
 
     private mutating func planNode() throws(WhenceError) {
+        guard file.opsets[node.domain] != nil || !["", "ai.onnx.ml"].contains(node.domain) else {
+            throw fault(
+                "the file does not say which version of the operator set \(node.domain.isEmpty ? "ai.onnx" : node.domain) it uses",
+                hint: "it was cut short, or is damaged; export it again", code: .malformedInput)
+        }
         switch node.domain {
         case "": try planCore()
         case "ai.onnx.ml": try planML()

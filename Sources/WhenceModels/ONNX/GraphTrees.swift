@@ -3,7 +3,7 @@ import WhenceCore
 /// The trees of one ensemble of ONNX, as a step of a graph walks them.
 ///
 /// Immutable and shared. Invariant, checked by `init`: children are nodes of the array, every node but a root is the child of
-/// exactly one, all can be reached from a root within `depthMax` steps, features lie below `width`, and targets below `targets`.
+/// exactly one, all can be reached from a root within as many steps as the limits allow, features lie below `width`, and targets below `targets`.
 final class GraphTrees: Sendable {
     enum Mode: UInt8, Sendable { case lessOrEqual, less, greaterOrEqual, greater, equal, notEqual, leaf }
 
@@ -29,9 +29,9 @@ final class GraphTrees: Sendable {
     struct Fault: Error {
         let node: Int
         let message: String
+        /// Whether the ensemble may be sound, but is larger than the limits.
+        var isLimit = false
     }
-
-    static let depthMax = 4096
 
     let targets: Int
     private let nodes: [Node]
@@ -74,8 +74,8 @@ final class GraphTrees: Sendable {
                     throw Fault(node: Int(index), message: "it is the child of two nodes, or of itself")
                 }
                 isSeen[Int(index)] = true
-                guard depth <= GraphTrees.depthMax else {
-                    throw Fault(node: Int(index), message: "its tree is more than \(GraphTrees.depthMax) deep")
+                guard depth <= limits.depth else {
+                    throw Fault(node: Int(index), message: "its tree is more than \(limits.depth) deep", isLimit: true)
                 }
                 deepest = Swift.max(deepest, depth)
                 if node.mode == .leaf {
@@ -111,7 +111,7 @@ final class GraphTrees: Sendable {
                     nodes, roots: roots, weights: weights, targets: targets, isFloat: isFloat, width: width,
                     limits: limits, source: "ensemble") : nil
         } catch {
-            throw Fault(node: 0, message: error.message)
+            throw Fault(node: 0, message: error.message, isLimit: error.code == .limitExceeded)
         }
         forest = packed
         self.nodes = packed == nil ? nodes : []

@@ -79,9 +79,10 @@ final class ONNXGraph: Sendable {
     ///
     /// - Parameters:
     ///   - features: rows one behind the other, each with the numbers of every input in order; NaN is missing, a text is its code.
+    ///   - first: what the first of them is called in errors, counted from 0.
     ///   - answers: room for every output of every row in order; a text is its code.
     /// - Throws: `invalidValue` where a row holds what the model refuses, such as a category that it does not know.
-    func predict(_ features: Span<Double>, rows: Int, into answers: inout MutableSpan<Double>) throws(WhenceError) {
+    func predict(_ features: Span<Double>, rows: Int, first: Int = 0, into answers: inout MutableSpan<Double>) throws(WhenceError) {
         precondition(features.count == rows * featureCount && answers.count >= rows * outputCount)
         let workspace = spare.take() ?? GraphWorkspace(numbersPerRow: numbersPerRow, rowsMax: blockRows)
         defer { spare.giveBack(workspace) }
@@ -90,7 +91,9 @@ final class ONNXGraph: Sendable {
             let count = min(blockRows, rows - start)
             load(features, start, count, workspace)
             for index in steps.indices {
-                guard GraphKernels.run(steps[index], workspace, constants, rows: count) else { throw refusal(steps[index], start, count) }
+                guard GraphKernels.run(steps[index], workspace, constants, rows: count) else {
+                    throw refusal(steps[index], first + start, count)
+                }
             }
             store(workspace, start, count, &answers)
             start += count
@@ -99,7 +102,8 @@ final class ONNXGraph: Sendable {
 
     private func load(_ features: Span<Double>, _ start: Int, _ count: Int, _ workspace: GraphWorkspace) {
         var first = 0
-        for input in inputs {
+        for place in inputs.indices {
+            let input = inputs[place]
             let region = unsafe workspace.region(input.place, input.width)
             let rounding = GraphPlanner.rounding(input.type)
             for row in 0..<count {
@@ -114,7 +118,8 @@ final class ONNXGraph: Sendable {
 
     private func store(_ workspace: GraphWorkspace, _ start: Int, _ count: Int, _ answers: inout MutableSpan<Double>) {
         var first = 0
-        for output in outputs {
+        for place in outputs.indices {
+            let output = outputs[place]
             let region = unsafe workspace.region(output.place, output.width)
             for row in 0..<count {
                 for index in 0..<output.width {

@@ -3,13 +3,15 @@ import WhenceCore
 /// Makes a model of an ONNX file: its inputs become features, its outputs answers.
 enum ONNXReader {
     static func read(_ source: ModelSource, limits: ModelLimits) throws(WhenceError) -> Model {
-        let file = try ONNXFileReader.read(ModelStream(source, bytesMax: limits.fileBytes), elementsMax: limits.nodes)
+        let file = try ONNXFileReader.read(
+            ModelStream(source, bytesMax: limits.fileBytes), elementsMax: limits.elements(limits.nodes, of: 8))
         let graph = try GraphPlanner.plan(file, source: source.name, limits: limits)
         guard graph.featureCount <= limits.features, graph.outputCount <= limits.outputs else {
             throw WhenceError(
                 .limitExceeded, "the model has \(graph.featureCount) features and \(graph.outputCount) outputs", place: source.name,
                 hint: "at most \(limits.features) features and \(limits.outputs) outputs can be read")
         }
+        guard graph.memoryBytes <= limits.memoryBytes else { throw limits.memoryFault(source.name) }
         var description = Model.Description(format: .onnx)
         description.library = graph.producer.isEmpty ? "ONNX" : "ONNX from \(graph.producer)"
         if !file.graphName.isEmpty { description.notes.append((key: "graph", text: file.graphName)) }
@@ -18,6 +20,12 @@ enum ONNXReader {
                 ModelFeature(
                     name: input.width == 1 ? input.name : "\(input.name)[\(index)]", kind: input.type == .string ? .text : .number)
             }
+        }
+        var names: Set<String> = []
+        for feature in description.features where !names.insert(feature.name).inserted {
+            throw WhenceError(
+                .malformedInput, "two features are named '\(feature.name.prefix(80))'", place: "\(source.name), graph.input",
+                hint: "columns are found by their names: name the inputs otherwise")
         }
         description.textCodes = .shared(graph.codes)
         description.outputNames = graph.outputs.flatMap { output in

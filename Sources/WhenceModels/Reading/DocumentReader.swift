@@ -73,7 +73,9 @@ protocol DocumentReader: ~Copyable {
 
     /// Where the reader is, as `learner.gradient_booster.model.trees[3]`.
     var path: String { get }
-    /// An error at this place: file, line and byte, path.
+    /// The same with file, line and byte, for errors.
+    var place: String { get }
+    /// An error at this place.
     func fault(_ code: WhenceError.Code, _ message: String, hint: String) -> WhenceError
 }
 

@@ -27,9 +27,12 @@ struct JSONReader: DocumentReader, ~Copyable {
     var path: String { location.text }
 
     func fault(_ code: WhenceError.Code, _ message: String, hint: String) -> WhenceError {
+        WhenceError(code, message, place: place, hint: hint)
+    }
+
+    var place: String {
         let path = location.text
-        let place = "\(stream.name):\(stream.line), byte \(stream.offset)" + (path.isEmpty ? "" : ", at \(path)")
-        return WhenceError(code, message, place: place, hint: hint)
+        return "\(stream.name):\(stream.line), byte \(stream.offset)" + (path.isEmpty ? "" : ", at \(path)")
     }
 
     // MARK: Structure

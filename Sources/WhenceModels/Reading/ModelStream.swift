@@ -97,7 +97,12 @@ import WhenceCore
 
     private func lineFeeds(before position: Int) -> Int {
         var count = 0
-        for index in 0..<position where unsafe block[index] == 0x0A { count += 1 }
+        var from = unsafe block
+        let end = unsafe block + position
+        while let found = unsafe memchr(from, 0x0A, end - from) {
+            count += 1
+            unsafe from = found.assumingMemoryBound(to: UInt8.self) + 1
+        }
         return count
     }
 

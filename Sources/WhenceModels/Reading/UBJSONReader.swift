@@ -29,8 +29,12 @@ struct UBJSONReader: DocumentReader, ~Copyable {
     var path: String { location.text }
 
     func fault(_ code: WhenceError.Code, _ message: String, hint: String) -> WhenceError {
+        WhenceError(code, message, place: place, hint: hint)
+    }
+
+    var place: String {
         let path = location.text
-        return WhenceError(code, message, place: "\(stream.name), byte \(stream.offset)" + (path.isEmpty ? "" : ", at \(path)"), hint: hint)
+        return "\(stream.name), byte \(stream.offset)" + (path.isEmpty ? "" : ", at \(path)")
     }
 
     private func cutShort() -> WhenceError {

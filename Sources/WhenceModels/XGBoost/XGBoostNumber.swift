@@ -5,10 +5,9 @@ enum XGBoostNumber {
     static func int<Reader: DocumentReader & ~Copyable>(_ reader: inout Reader, in range: ClosedRange<Int>) throws(WhenceError) -> Int {
         guard try reader.kind() == .string else { return try reader.int(in: range) }
         let text = try reader.string(bytesMax: 64)
-        guard let value = Int(text), range.contains(value) else {
-            throw reader.fault(
-                "'\(text.prefix(40))' is not a number that can stand here",
-                hint: "the numbers are \(range.lowerBound) to \(range.upperBound)")
+        guard let value = Int(text) else { throw reader.fault("'\(text.prefix(40))' is not a number that can stand here") }
+        guard range.contains(value) else {
+            throw reader.fault("\(value) is out of range: \(range.lowerBound) to \(range.upperBound) can stand here")
         }
         return value
     }

@@ -17,7 +17,11 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private var names: [String] = []
     private var types: [String] = []
     private var bestIteration: Int?
-    private var trees: [XGBoostTree] = []
+    /// Trees are packed as they come; what concerns all of them stands behind them in the file.
+    private var builder: TreeBuilder
+    private var tree = XGBoostTree()
+    private var form = TreeForm()
+    private var hasModel = false
     private var treeInfo: [Int32] = []
     private var starts: [Int32] = []
     private var parallelTrees = 1
@@ -26,7 +30,10 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private var weights: [Float] = []
     private var storesCategoryNames = false
 
-    private init(_ reader: consuming Reader, _ format: ModelFormat, _ limits: ModelLimits, _ source: String) {
+    private init(_ reader: consuming Reader, _ format: ModelFormat, _ limits: ModelLimits, _ source: String) throws(WhenceError) {
+        builder = try TreeBuilder(
+            ForestSettings(featureCount: limits.features, outputs: limits.outputs, precision: .float), limits: limits, source: source,
+            settlesLater: true)
         self.reader = reader
         self.format = format
         self.limits = limits
@@ -36,7 +43,7 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     static func read(
         _ reader: consuming Reader, _ format: ModelFormat, limits: ModelLimits, source: String
     ) throws(WhenceError) -> Model {
-        var reading = XGBoostReader(reader, format, limits, source)
+        var reading = try XGBoostReader(reader, format, limits, source)
         try reading.readDocument()
         return try reading.model()
     }
@@ -133,7 +140,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     }
 
     private mutating func readModel() throws(WhenceError) {
-        guard trees.isEmpty, weights.isEmpty else { throw reader.fault("there are two models in the booster") }
+        guard !hasModel else { throw reader.fault("there are two models in the booster") }
+        hasModel = true
         try reader.beginObject()
         while let key = try reader.nextKey() {
             switch key {
@@ -151,10 +159,13 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
             case "trees":
                 try reader.beginArray()
                 while try reader.nextElement() {
-                    guard trees.count < limits.trees else { throw reader.tooMany(limits.trees) }
-                    trees.append(try XGBoostTree.read(&reader, limits))
+                    guard builder.trees.count < limits.trees else { throw reader.tooMany(limits.trees) }
+                    try tree.read(&reader, limits)
+                    let place = XGBoostTree.place(builder.trees.count)
+                    try tree.fill(&form, &builder, place: place)
+                    try builder.add(form, place: place)
                 }
-            case "weights": try reader.floats(into: &weights, max: limits.nodes)
+            case "weights": try reader.floats(into: &weights, max: limits.elements(limits.nodes, of: 8))
             case "cats":
                 try reader.beginObject()
                 while let key = try reader.nextKey() {
@@ -230,28 +241,18 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     }
 
     private mutating func forest(_ features: Int, _ outputs: Int, _ base: [Float]) throws(WhenceError) -> Forest {
-        guard treeInfo.count == trees.count, announcedTrees ?? trees.count == trees.count else {
-            throw fault("there are \(trees.count) trees, \(treeInfo.count) in 'tree_info', and 'num_trees' says \(announcedTrees ?? 0)")
+        let count = builder.trees.count
+        guard treeInfo.count == count, announcedTrees ?? count == count else {
+            throw fault("there are \(count) trees, \(treeInfo.count) in 'tree_info', and 'num_trees' says \(announcedTrees ?? 0)")
         }
-        guard weightDrop.isEmpty || weightDrop.count == trees.count else {
-            throw fault("there are \(weightDrop.count) weights in 'weight_drop' for \(trees.count) trees")
+        guard weightDrop.isEmpty || weightDrop.count == count else {
+            throw fault("there are \(weightDrop.count) weights in 'weight_drop' for \(count) trees")
         }
         var settings = ForestSettings(featureCount: features, outputs: outputs, precision: .float)
         settings.base = base.map { Double($0) }
         settings.iterationStarts = starts.map { Int($0) }
         settings.treesPerIteration = outputs * parallelTrees
-        var builder = try TreeBuilder(settings, limits: limits, source: source)
-        var form = TreeForm()
-        for index in trees.indices {
-            let place = "learner.gradient_booster.model.trees[\(index)]"
-            let tree = trees[index]
-            // Each is given up as soon as it is packed.
-            trees[index] = XGBoostTree()
-            try tree.fill(
-                &form, output: Int(treeInfo[index]), weight: weightDrop.isEmpty ? nil : weightDrop[index], &builder, place: place)
-            try builder.add(form, place: place)
-        }
-        trees = []
+        try builder.settle(settings, outputs: treeInfo, weights: weightDrop, place: XGBoostTree.place)
         return try builder.finish()
     }
 

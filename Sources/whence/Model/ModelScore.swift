@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import WhenceCore
 import WhenceModels
 import WhenceServer
@@ -52,6 +53,10 @@ struct ModelScore: ParsableCommand {
     @Flag(help: "Score features without a column as missing.")
     var allowMissing = false
 
+    @Option(
+        help: ArgumentHelp("Threads that predict (default: as many as there are processors); the answers are the same.", valueName: "n"))
+    var threads: Int?
+
     @Option(help: ArgumentHelp("A CSV text that means null, besides the empty cell; may be repeated.", valueName: "text"))
     var null: [String] = []
 
@@ -64,7 +69,7 @@ struct ModelScore: ParsableCommand {
         let inputFormat = if let inputFormat { inputFormat } else { try ScoreFormat(of: input) }
         let choices = Score.Choices(
             isRaw: raw, leaves: leaf, contributions: contrib, keep: keep, byPosition: byPosition, allowsMissing: allowMissing,
-            iterations: try range())
+            iterations: try range(), threads: try threadCount())
         let model = try Model.read(.file(file))
         if contrib, !model.hasContributions {
             throw UsageError("--contrib", "this model has no contributions", hint: "'whence model inspect' says what a model can do")
@@ -103,6 +108,14 @@ struct ModelScore: ParsableCommand {
         case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), type: type)
         case .arrow: return try ArrowScoreSource(input) { type(model.featureCount, $0) != nil }
         }
+    }
+
+    private func threadCount() throws -> Int {
+        guard let threads else { return ProcessInfo.processInfo.activeProcessorCount }
+        guard (1...1024).contains(threads) else {
+            throw UsageError("--threads", "\(threads) is no number of threads", hint: "1 to 1024 can be given")
+        }
+        return threads
     }
 
     private func range() throws -> Range<Int>? {

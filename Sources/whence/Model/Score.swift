@@ -13,6 +13,8 @@ final class Score {
         var byPosition = false
         var allowsMissing = false
         var iterations: Range<Int>?
+        /// Threads that may work on a batch; the answers do not depend on it.
+        var threads = 1
     }
 
     static let batchRows = 4096
@@ -147,8 +149,8 @@ final class Score {
         let width = choices.isRaw ? model.rawOutputCount : model.outputCount
         let answers =
             choices.isRaw
-            ? try model.predictRaw(features, rows: count, iterations: choices.iterations)
-            : try model.predict(features, rows: count, iterations: choices.iterations)
+            ? try model.predictRaw(features, rows: count, iterations: choices.iterations, threads: choices.threads)
+            : try model.predict(features, rows: count, iterations: choices.iterations, threads: choices.threads)
         for output in 0..<width {
             let isText = model.isText(output: output)
             for row in 0..<count {
@@ -166,13 +168,13 @@ final class Score {
         }
         var next = width
         if choices.leaves {
-            let leaves = try model.leafIndices(features, rows: count, iterations: choices.iterations)
+            let leaves = try model.leafIndices(features, rows: count, iterations: choices.iterations, threads: choices.threads)
             let trees = count > 0 ? leaves.count / count : 0
             for row in 0..<count { try builders[next].append(.list(leaves[(row * trees)..<((row + 1) * trees)].map { .int32($0) })) }
             next += 1
         }
         if choices.contributions {
-            let shares = try model.contributions(features, rows: count, iterations: choices.iterations)
+            let shares = try model.contributions(features, rows: count, iterations: choices.iterations, threads: choices.threads)
             let each = count > 0 ? shares.count / count : 0
             for row in 0..<count {
                 for index in 0..<each { builders[next + index].append(fixed: shares[row * each + index]) }

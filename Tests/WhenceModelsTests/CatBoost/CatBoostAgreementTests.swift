@@ -1,10 +1,11 @@
+import Foundation
 import Testing
 import WhenceCore
 
 @testable import WhenceModels
 
-/// Every fixture gives what CatBoost gives: raw sums and leaves to the bit, predictions within a unit in the
-/// last place; those of softmax within eight, for CatBoost takes a fast exponential there that is off by as much.
+/// Every fixture gives what CatBoost gives: raw sums and leaves to the bit, predictions within a unit in the last place; those of
+/// softmax and of counts, where CatBoost takes a fast exponential of its own, to the bit, too.
 @Suite("CatBoost's own predictions") struct CatBoostAgreementTests {
     static let names = Fixture.names("catboost", suffix: ".json").filter { $0 != "counts" }
 
@@ -53,7 +54,7 @@ import WhenceCore
         for (row, due) in try #require(fixture.tables["probability"]).enumerated() {
             // For two classes CatBoost answers both probabilities; the second is the model's output.
             let due = due.count == model.outputCount ? due : [due[1]]
-            let units = model.objective == "MultiClass" ? 8.0 : 1.0
+            let units = ["MultiClass", "Poisson"].contains(model.objective) ? 0.0 : 1.0
             for index in due.indices {
                 let answer = predictions[row * model.outputCount + index]
                 #expect(
@@ -61,6 +62,28 @@ import WhenceCore
                     "row \(row): \(answer), and CatBoost has \(due[index].number)")
             }
         }
+    }
+
+    @Test("a level of a symmetric tree is one split, in counts and importances", arguments: names.filter { $0.hasPrefix("symmetric") })
+    func splitsOfLevels(name: String) throws {
+        let fixture = try Fixture("catboost", name, suffix: ".json")
+        let file = try JSONSerialization.jsonObject(with: Data(fixture.bytes)) as? [String: Any]
+        let trees = try #require(file?["oblivious_trees"] as? [[String: Any]])
+        let splits = trees.reduce(0) { $0 + (($1["splits"] as? [Any])?.count ?? 0) }
+        let leaves = trees.reduce(0) { $0 + 1 << (($1["splits"] as? [Any])?.count ?? 0) }
+        let model = try CatBoostAgreementTests.model(.file(fixture.path))
+        #expect(model.splitCounts.reduce(0, +) == splits && model.nodeCount == splits + leaves)
+    }
+
+    @Test("the exponential of CatBoost: exact at 0, 0 or the least normal number at the far end, as CatBoost 1.2.10 answers")
+    func exponential() {
+        #expect(CatBoostExponential.of(0) == 1 && CatBoostExponential.of(-710) == 0 && CatBoostExponential.of(710) == .infinity)
+        var row = [-2133.83345356, -1918.34224638, -1360.44547594, -645.62532282, 0, -720]
+        var span = row.mutableSpan
+        OutputTransform.catBoostSoftmax.apply(&span)
+        #expect(row[..<3] == [0x1p-1022, 0x1p-1022, 0x1p-1022] && row[4...] == [1, 0])
+        let errors = (-700...700).map { abs(CatBoostExponential.of(Double($0)) / exp(Double($0)) - 1) }
+        #expect((errors.max() ?? 1) < 1e-12)
     }
 
     @Test("a model with target statistics is refused by name")

@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -98,7 +99,7 @@ import WhenceCore
                     rest: #","model_info":{"class_params":{"class_names":[0,1]},"params":{"loss_function":{"type":"Logloss"}}}"#
                 ).utf8),
         ]
-        var generator = SeededGenerator(seed: 33)
+        var generator = SeededRandom(seed: 33)
         for round in 0..<FuzzRounds.count(50_000) {
             do throws(WhenceError) {
                 let model = try Model.read(.bytes(Mutation.mutate(seeds[round % 2], &generator), name: "m"))

@@ -1,4 +1,5 @@
 import CForest
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -8,7 +9,7 @@ import WhenceCore
     static let precisions: [ForestSettings.Precision] = [.double, .float, .floatFeatures]
 
     /// Values at the thresholds and beside them, missing, infinite, tiny, categories and what is none.
-    static func rows(_ count: Int, _ features: Int, _ generator: inout SeededGenerator) -> [Double] {
+    static func rows(_ count: Int, _ features: Int, _ generator: inout SeededRandom) -> [Double] {
         let special = [
             Double.nan, .infinity, -.infinity, 0, -0.0, 1e-36, -1e-36, .leastNonzeroMagnitude, -0.5, -1, 95, 96, 1e300, 2_147_483_648,
         ]
@@ -20,7 +21,7 @@ import WhenceCore
 
     @Test("Every path, batches and single rows, to the bit", arguments: precisions, 0..<30)
     func walks(precision: ForestSettings.Precision, seed: Int) throws {
-        var generator = SeededGenerator(seed: UInt64(seed))
+        var generator = SeededRandom(seed: UInt64(seed))
         let naive = NaiveForest.random(&generator, precision: precision)
         let forest = try naive.packed()
         let rows = [1, 5, 64, 200, 300][seed % 5]
@@ -46,7 +47,7 @@ import WhenceCore
     }
 
     @Test("Symmetric trees are their expansion") func symmetric() throws {
-        var generator = SeededGenerator(seed: 5)
+        var generator = SeededRandom(seed: 5)
         for depth in [0, 1, 3, 6, 8, 9] {
             var builder = try TreeBuilder(
                 ForestSettings(featureCount: 4, outputs: 1, precision: .floatFeatures), limits: ModelLimits(), source: "t")
@@ -77,7 +78,7 @@ import WhenceCore
     }
 
     @Test("Contributions add up to the raw sum, and are Shapley's values") func contributions() throws {
-        var generator = SeededGenerator(seed: 11)
+        var generator = SeededRandom(seed: 11)
         for _ in 0..<10 {
             var naive = NaiveForest.random(&generator, precision: .double)
             for index in naive.trees.indices {

@@ -1,3 +1,5 @@
+import RandomFixtures
+
 @testable import WhenceModels
 
 /// A forest as its definition reads, one tree and one row at a time: what the packed one must agree with.
@@ -7,7 +9,7 @@ struct NaiveForest {
     var settings: ForestSettings
 
     /// A random forest over all rules, ways of missing, shapes and widths.
-    static func random(_ generator: inout SeededGenerator, precision: ForestSettings.Precision) -> NaiveForest {
+    static func random(_ generator: inout SeededRandom, precision: ForestSettings.Precision) -> NaiveForest {
         let features = Int.random(in: 1...6, using: &generator)
         let outputs = Int.random(in: 1...3, using: &generator)
         var forest = NaiveForest(settings: ForestSettings(featureCount: features, outputs: outputs, precision: precision))

@@ -1,3 +1,4 @@
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -80,7 +81,7 @@ import WhenceCore
     @Test("50,000 damaged files")
     func damaged() {
         let seed = Array(LinearModelTests.example.utf8)
-        var generator = SeededGenerator(seed: 21)
+        var generator = SeededRandom(seed: 21)
         for _ in 0..<FuzzRounds.count(50_000) {
             do throws(WhenceError) {
                 let model = try Model.read(.bytes(Mutation.mutate(seed, &generator), name: "m"))

@@ -63,7 +63,7 @@ import WhenceCore
         let yes = (0..<depth).map { $0 + 1 } + [0] + Array(repeating: 0, count: depth)
         let no = (0..<depth).map { depth + 1 + $0 } + [0] + Array(repeating: 0, count: depth)
         let modes = Array(repeating: ONNXFaultTests.branch, count: depth) + Array(repeating: "LEAF", count: depth + 1)
-        expectError(.malformedInput, "more than 4096 deep", "TreeEnsembleRegressor") {
+        expectError(.limitExceeded, "more than 4096 deep", "TreeEnsembleRegressor") {
             _ = try ONNXFaultTests.model(ONNXBytes.tree(yes: yes, no: no, modes: modes, target: ([depth], [0])))
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -12,7 +13,7 @@ import WhenceCore
     func files(name: String) throws {
         let seed = try Fixture("onnx", name, suffix: ".onnx").bytes
         let rounds = FuzzRounds.count(10_000)
-        var generator = SeededGenerator(seed: UInt64(seed.count))
+        var generator = SeededRandom(seed: UInt64(seed.count))
         var graphs = 0
         for round in 0..<rounds {
             let bytes = round == 0 ? seed : Mutation.mutate(seed, &generator)

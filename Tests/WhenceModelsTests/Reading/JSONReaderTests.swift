@@ -1,3 +1,4 @@
+import RandomFixtures
 import Testing
 import WhenceCore
 
@@ -27,7 +28,7 @@ import WhenceCore
 
     @Test("where the blocks of the file end makes no difference")
     func blocks() throws {
-        var generator = SeededGenerator(seed: 4)
+        var generator = SeededRandom(seed: 4)
         for _ in 0..<200 {
             let text = JSONReaderTests.document(&generator, depth: 4)
             let whole = try DocumentText.json(text)
@@ -36,7 +37,7 @@ import WhenceCore
         }
     }
 
-    static func document(_ generator: inout SeededGenerator, depth: Int) -> String {
+    static func document(_ generator: inout SeededRandom, depth: Int) -> String {
         switch Int.random(in: depth > 0 ? 0..<8 : 2..<8, using: &generator) {
         case 0:
             let members = (0..<Int.random(in: 0..<6, using: &generator)).map { "\"k\($0)\" : \(document(&generator, depth: depth - 1))" }
@@ -54,7 +55,7 @@ import WhenceCore
 
     @Test("doubles and floats are read to the bit")
     func numbers() throws {
-        var generator = SeededGenerator(seed: 9)
+        var generator = SeededRandom(seed: 9)
         for _ in 0..<5000 {
             let double = Double(bitPattern: UInt64.random(in: .min ... .max, using: &generator))
             let float = Float(bitPattern: UInt32.random(in: .min ... .max, using: &generator))

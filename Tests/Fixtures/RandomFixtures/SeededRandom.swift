@@ -1,0 +1,25 @@
+import Foundation
+
+/// Random numbers that a seed replays (SplitMix64, after Steele, Lea and Flood 2014).
+public struct SeededRandom: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    /// A generator whose seed is printed; `WHENCE_SEED` in the environment replays one.
+    public static func printed(_ test: String = #function) -> SeededRandom {
+        let seed = ProcessInfo.processInfo.environment["WHENCE_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1 << 48)
+        print("\(test): WHENCE_SEED=\(seed)")
+        return SeededRandom(seed: seed)
+    }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    public mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
+}
