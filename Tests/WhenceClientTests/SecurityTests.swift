@@ -59,7 +59,10 @@ private struct TestAuthority {
         let authority: TestAuthority
         let token: String
 
-        init(name: String = "localhost", validFor seconds: TimeInterval = 3_600, mutual: Bool = false) async throws {
+        init(
+            name: String = "localhost", validFor seconds: TimeInterval = 3_600, mutual: Bool = false,
+            throttle: LoginThrottle = LoginThrottle()
+        ) async throws {
             let authority = try TestAuthority()
             var token = ""
             running = try await RunningServer(guarded: { scratch in
@@ -72,7 +75,8 @@ private struct TestAuthority {
                 let files = TLSConfigurationFiles(
                     certificateChain: scratch.path("server.pem"), privateKey: scratch.path("server.key"),
                     clientAuthorities: mutual ? scratch.path("authority.pem") : nil)
-                let access = try AccessControl(users: scratch.path("users.yaml"), acceptsCertificates: mutual, audit: AuditLog())
+                let access = try AccessControl(
+                    users: scratch.path("users.yaml"), acceptsCertificates: mutual, audit: AuditLog(), throttle: throttle)
                 return (access, try ServerTLS(files))
             })
             self.authority = authority
@@ -128,6 +132,19 @@ private struct TestAuthority {
             let error = await refusal(guarded.configuration(credentials))
             #expect(error?.code == .notAuthenticated && error?.isRetryable == false)
         }
+        await guarded.running.server.shutDown()
+    }
+
+    @Test func afterManyWrongPasswordsALoginWaits() async throws {
+        let guarded = try await Guarded(throttle: LoginThrottle(failures: 2, within: .seconds(3_600)))
+        let wrong = guarded.configuration(.password(user: "ann", password: "wrong password"))
+        let right = guarded.configuration(.password(user: "ann", password: SecurityTests.password))
+        #expect(await refusal(right) == nil)
+        for _ in 0..<2 { #expect(await refusal(wrong)?.retryAfter == nil) }
+        let error = await refusal(right)
+        #expect(error?.code == .notAuthenticated && error?.isRetryable == true)
+        #expect(error?.retryAfter.map { $0 > .seconds(60) && $0 <= .seconds(1_801) } == true)
+        #expect(await refusal(guarded.configuration(.token(guarded.token))) == nil)
         await guarded.running.server.shutDown()
     }
 

@@ -48,6 +48,19 @@ def test_passwords_tokens_and_roles(whence, start, users):
             server.connect(**wrong)
 
 
+def test_after_many_wrong_passwords_a_login_waits(whence, start, users):
+    token = user(whence, users, "token", "bob").split()[-1]
+    server = start("--users", users, "--limits-login-failures", 2, "--limits-login-window", "1h")
+    for _ in range(2):
+        with pytest.raises(whencedb.NotAuthenticated) as wrong:
+            server.connect(user="ann", password="pencil-and-pepper")
+        assert not wrong.value.retryable
+    with pytest.raises(whencedb.NotAuthenticated, match="not tried") as untried:
+        server.connect(user="ann", password="pencil-and-paper")
+    assert untried.value.retryable and untried.value.retry_after > 60
+    server.connect(token=token).close()
+
+
 def openssl(folder, *arguments):
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 

@@ -46,6 +46,10 @@ public struct ServerLimits: Sendable, Equatable {
     public var idleTime = Duration.seconds(60)
     /// Connection, TLS and authentication together take at most so long, so that half-open connections do not pile up.
     public var openingTime = Duration.seconds(10)
+    /// Wrong passwords of one user from one address that are taken within `loginWindow`; past it logins are refused untried (`LoginThrottle`).
+    /// Enough for a person who mistypes, and too few to guess with.
+    public var loginFailures = 5
+    public var loginWindow = Duration.seconds(60)
     /// How long a request may take that does not say.
     public var defaultTimeout = Duration.seconds(60)
     /// The same for what uploads or is answered by a stream, and for compaction and retention: a training set may take its time.
