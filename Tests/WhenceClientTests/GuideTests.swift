@@ -43,6 +43,9 @@ import WhenceServer
             names: ["driver", "event_time", "count"], columns: [try driver.finish(), try at.finish(), try count.finish()], count: 3)
         let committed = try await client.write([WritePart(view: "trips", eventTime: "event_time", rows: rows)])
         #expect(committed.rows == 3)
+        let loaded = try await client.writeInPieces(
+            WritePart(view: "trips", eventTime: "event_time", rows: rows), idempotencyKey: Array("load-7".utf8))
+        #expect(loaded.rows == 3)
 
         let dispatch = try client.prepare(.service("dispatch"), keys: BatchSchema(names: ["driver"], types: [.int64]), ages: true)
 

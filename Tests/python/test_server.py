@@ -21,6 +21,7 @@ from whencedb import calls
 from whencedb.connection import Connection
 from whencedb.wire import kinds
 from whencedb.wire.frames import frame_parts
+from whencedb.writing import Writing
 
 SEED = int(os.environ.get("WHENCE_SEED", random.SystemRandom().randrange(1 << 32)))
 UTC = datetime.timezone.utc
@@ -339,8 +340,7 @@ def test_a_client_that_disappears_in_the_middle_of_a_write(server, client, drive
     rows = {"driver": [driver], "speed": [1.0], "event_time": [START]}
     key = uuid.uuid4().bytes
     options = calls.TableOptions()
-    _, pieces = calls.writes(described, "trips", rows, options, 0, key, 0)
-    ((_, call),) = pieces
+    (call,) = Writing(described, "trips", rows, options, 0, key, 0).pieces(1 << 20)
     frame = b"".join(bytes(memoryview(part)) for part in frame_parts(kinds.WRITE, 1, call.encode(0)))
     for cut in (1, 16, 40, len(frame) - 1, len(frame), len(frame)):
         connection = Connection(client._settings)
