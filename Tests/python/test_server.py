@@ -326,6 +326,32 @@ def test_a_backfill_of_a_generator(client):
     assert client.as_of(spine, "eta")["hours"].to_pylist() == list(range(5000))
 
 
+def test_a_backfill_of_rows_that_differ(client, driver):
+    """Nulls and absent features, a deletion, a retraction: what the embedded bulk path takes, this one does, too."""
+    other = driver + 500_000
+    rows = {
+        "driver": [driver] * 4 + [other] * 2,
+        "event_time": [START + number * HOUR for number in (0, 1, 2, 3)] + [START, START],
+        "_kind": [None, "row", "deletion", "row", "row", "retraction"],
+        "speed": [1.0, None, None, None, 5.0, None],
+        "_carries.speed": [True, True, False, False, True, False],
+        "car": ["a", None, None, "b", None, None],
+    }
+    client.backfill("trips", {name: values[:5] for name, values in rows.items()})
+    client.backfill("trips", {name: values[5:] for name, values in rows.items()})
+    told = [
+        (version["kind"], version["carries"], version["speed"], version["car"])
+        for version in client.history("trips", {"driver": driver}).to_arrow().to_pylist()
+    ]
+    assert told == [
+        ("row", ["car"], None, "b"), ("deletion", [], None, None), ("row", ["speed"], None, None), ("row", ["speed", "car"], 1.0, "a")
+    ]  # fmt: skip
+    kinds_told = [version["kind"] for version in client.history("trips", {"driver": other}).to_arrow().to_pylist()]
+    assert kinds_told == ["retraction", "row"]
+    with pytest.raises(whencedb.InputError, match="a deletion carries no features"):
+        client.write("trips", {"driver": [driver], "event_time": [START], "_kind": ["deletion"], "speed": [1.0]})
+
+
 def test_the_same_key_is_one_write(client, driver):
     key = uuid.uuid4().hex
     rows = {"driver": [driver], "speed": [1.0], "event_time": [now()]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -208,6 +208,9 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
                 place=place,
                 hint="give join keys and times only",
             )
+        if (kind := _reserved(column, features)) is not None:
+            columns[column] = given.column(column), kind
+            continue
         if column not in features:
             near = difflib.get_close_matches(column, features, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"its features are {', '.join(features)}"
@@ -218,6 +221,14 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
         for column, (array, kind) in columns.items()
     }
     return pa.table(arrays), WireSchema((column, kind) for column, (_, kind) in columns.items())
+
+
+def _reserved(column: str, features: Mapping[str, str]) -> WireType | None:
+    """The type of a column that tells rows apart: what each is, or whether it carries a feature."""
+    if column == "_kind":
+        return WireType.named("string")
+    name, _, feature = column.partition(".")
+    return WireType.named("bool") if name == "_carries" and feature in features else None
 
 
 def _event_times(given: pa.Table, options: TableOptions, place: str) -> tuple[str, pa.Table]:
