@@ -39,6 +39,9 @@ public struct ServerLimits: Sendable, Equatable {
     public var joinMemoryBytes = 256 << 20
     /// Memory that all open joins and backfills together are promised; past it another is refused with `overloaded`.
     public var streamMemoryBytes = 1 << 30
+    /// Temporary files that all open joins together may have; 0: none are made. A spine that does not fit into a join's memory goes through
+    /// them, so that the store is walked once for it; without them it is joined block by block.
+    public var spillBytes = 16 << 30
     /// A connection without requests that says nothing for so long is closed. Half-open ones are found by TCP's keepalive long before.
     public var idleConnectionTime = Duration.seconds(3600)
     /// A stream whose client gives neither credit nor rows for so long is ended; a connection that stands still within a frame, or does not

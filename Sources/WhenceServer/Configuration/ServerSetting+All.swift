@@ -99,6 +99,9 @@ extension ServerSetting {
                 "limits.join_memory", \.limits.joinMemoryBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of a join that does not say."),
             .number(
                 "limits.stream_memory", \.limits.streamMemoryBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of all joins together."),
+            .number(
+                "limits.spill", \.limits.spillBytes, 0...(1 << 30), scale: mebibyte, "MiB",
+                "Temporary files of all joins together; 0: no join makes any."),
             .duration("limits.idle_connection", \.limits.idleConnectionTime, "A connection without requests is closed after this."),
             .duration("limits.idle", \.limits.idleTime, "A stream or a frame that stands still is ended after this."),
             .duration("limits.opening", \.limits.openingTime, "TLS and authentication take at most this."),
