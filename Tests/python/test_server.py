@@ -275,6 +275,19 @@ def test_batches_and_leaving_early(filled, client):
     assert client.get("eta", [7]).features == ["speed", "count", "hours"]
 
 
+def test_a_client_that_does_not_read_holds_nobody_up(filled, server, client):
+    """Nor does its stream end for it, or lose a row: it goes on where it was."""
+    spine = big_spine(400_000, 1000)
+    batches = client.as_of_batches(spine, "eta", batch_rows=4_096)
+    rows = next(batches).num_rows
+    with server.connect(timeout=10) as other:
+        for _ in range(50):
+            assert len(other.get("eta", list(range(100)))) == 100
+        assert len(other.as_of(big_spine(1_000, 1000), "eta")) == 1_000
+    time.sleep(0.5)
+    assert rows + sum(batch.num_rows for batch in batches) == 400_000
+
+
 def test_a_deadline_ends_a_join(filled, client):
     with pytest.raises(whencedb.DeadlineExceeded):
         client.as_of(big_spine(1_000_000, 1000), "eta", timeout=0.01)
@@ -461,7 +474,18 @@ def test_a_server_that_is_told_to_end(start):
         thread = threading.Thread(target=work)
         thread.start()
         time.sleep(0.3)
-        assert server.stop() == 0
+        # A join that is under way is answered to its end, with what is known to be in the store by its beginning.
+        client.write("shifts", {"driver": list(range(1000)), "hours": [8.0] * 1000}, START)
+        joined = client.as_of_batches(big_spine(300_000, 1000), "eta", batch_rows=4_096)
+        rows = [next(joined).num_rows]
+        ended: list[int] = []
+        end = threading.Thread(target=lambda: ended.append(server.stop()))
+        end.start()
+        for batch in joined:
+            rows.append(batch.num_rows)
+            assert batch.column("hours").null_count == 0
+        end.join(30)
+        assert ended == [0] and sum(rows) == 300_000
         stopped.set()
         thread.join(30)
         assert written
