@@ -89,6 +89,11 @@ public final class WhenceClient: Sendable {
         }
     }
 
+    /// The longest payload that the server takes, in bytes.
+    func longestPayload(_ timeLeft: TimeLeft) async throws(WhenceError) -> Int {
+        try await attempt(timeLeft, isRepeatable: true) { Int($0.welcome.maximumPayloadBytes) }
+    }
+
     private func connection() async throws(CallFailure) -> Connection {
         do throws(WhenceError) {
             return try await pool.connection()

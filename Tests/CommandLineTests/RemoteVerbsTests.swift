@@ -13,6 +13,7 @@ import Testing
             ["ingest", "weather", "weather.csv", "--backfill"],
             ["ingest", "planes", "planes.ndjson", "--json"],
             ["ingest", "planes", "planes-backfill.ndjson", "--backfill"],
+            ["history", "planes", "--entity", "tail=4", "--json"],
             ["ingest", "planes", "mixed.ndjson", "--idempotency-key", "once", "--json"],
             ["ingest", "planes", "mixed.ndjson", "--idempotency-key", "once", "--json"],
             ["get", "departure", "--entity", "origin=JFK,tail=1", "--as-of", "2024-01-01T06:30:00Z", "--json"],
@@ -63,7 +64,18 @@ import Testing
             {"tail": 3, "event_time": "2024-01-02T00:00:00Z", "known_at": "2024-01-03T00:00:00Z", "maker": "C"}
 
             """)
-        try workspace.file("planes-backfill.ndjson", "{\"tail\": 4, \"event_time\": \"2024-01-01T00:00:00Z\", \"maker\": \"D\"}\n")
+        // The same for a backfill; nulls, and features that are left out, too, and one that appears late.
+        try workspace.file(
+            "planes-backfill.ndjson",
+            """
+            {"tail": 4, "event_time": "2024-01-01T00:00:00Z", "maker": "D"}
+            {"tail": 4, "event_time": "2024-01-02T00:00:00Z", "maker": null}
+            {"tail": 4, "event_time": "2024-01-03T00:00:00Z", "_kind": "deletion"}
+            {"tail": 4, "event_time": "2024-01-04T00:00:00Z", "known_at": "2024-01-05T00:00:00Z", "seats": 7}
+            {"tail": 4, "event_time": "2024-01-06T00:00:00Z", "seats": null, "maker": "E"}
+            {"tail": 4, "event_time": "2023-12-31T00:00:00Z", "_kind": "retraction"}
+
+            """)
         // Rows, a correction, a deletion and a retraction, in one batch.
         try workspace.file(
             "mixed.ndjson",
@@ -104,16 +116,37 @@ import Testing
         #expect(unreachable.error["name"] as? String == "connectionLost")
     }
 
-    @Test("what a backfill through a server cannot carry is refused whole") func refused() async throws {
+    @Test("a backfill through a server that meets a bad row leaves nothing behind") func refused() async throws {
         let workspace = try prepared()
         let served = try await Served(workspace, [])
         let address = try #require(served.announced["listening"] as? String)
         try workspace.whence("apply", "airports.yaml", "--yes", "--server", address)
-        for file in ["mixed.ndjson", "planes.ndjson"] {
-            let answer = try workspace.whence("ingest", "planes", file, "--backfill", "--server", address, "--json")
-            #expect(answer.code == 1)
-            #expect((answer.error["hint"] as? String)?.contains("nothing was written") == true)
-        }
+        let rows = (0..<40_000).map { "{\"tail\": \($0), \"event_time\": \"2024-01-01T00:00:00Z\", \"seats\": \($0)}\n" }.joined()
+        try workspace.file("late.ndjson", rows + "{\"tail\": 1, \"event_time\": \"2024-01-01T00:00:00Z\", \"seats\": \"many\"}\n")
+        let answer = try workspace.whence("ingest", "planes", "late.ndjson", "--backfill", "--server", address, "--json")
+        #expect(answer.code == 1)
+        #expect((answer.error["hint"] as? String)?.contains("nothing was written") == true)
         #expect(try workspace.whence("history", "planes", "--entity", "tail=1", "--server", address, "--json").out.isEmpty)
+    }
+
+    @Test("wide rows are committed in as many messages as they need") func wide() async throws {
+        let workspace = try Workspace()
+        let names = (0..<400).map { "f\($0)" }
+        try workspace.file(
+            "wide.yaml",
+            "entities:\n  - { name: e, join_keys: [{ name: id, type: int64 }] }\nviews:\n  - name: wide\n    entity: e\n    features:\n"
+                + names.map { "      - { name: \($0), type: float64 }\n" }.joined())
+        // 6,000 rows of 3.2 KB: more than one message, in less text than that.
+        let row = names.map { _ in "1" }.joined(separator: ",")
+        try workspace.file(
+            "wide.csv",
+            "id,event_time,\(names.joined(separator: ","))\n" + (0..<6_000).map { "\($0),2024-01-01T00:00:00Z,\(row)\n" }.joined())
+        let served = try await Served(workspace, [])
+        let address = try #require(served.announced["listening"] as? String)
+        try workspace.whence("apply", "wide.yaml", "--yes", "--server", address)
+        let answer = try workspace.whence("ingest", "wide", "wide.csv", "--server", address, "--json")
+        #expect(answer.code == 0, "\(answer.err)")
+        let said = try JSONSerialization.jsonObject(with: Data(answer.out.utf8)) as? [String: Any]
+        #expect(said?["rows"] as? Int == 6_000 && (said?["commits"] as? Int ?? 0) > 2)
     }
 }

@@ -265,7 +265,6 @@ private final class Acknowledged: Sendable {
                             "trip", schema: BatchSchema(of: Tables.trips(0..<0)), batches, eventTime: "event_time")
                     }
                 ),
-                (.limitExceeded, { _ = try await client.get(.service("dispatch"), Tables.drivers(0..<10_001)) }),
                 (.limitExceeded, { _ = try await client.compact(String(repeating: "v", count: 600)) }),
             ]
             for (index, (code, body)) in cases.enumerated() {

@@ -1,4 +1,5 @@
 import Foundation
+import StoreFixtures
 import Testing
 import WhenceClient
 import WhenceCore
@@ -43,6 +44,9 @@ import WhenceServer
             names: ["driver", "event_time", "count"], columns: [try driver.finish(), try at.finish(), try count.finish()], count: 3)
         let committed = try await client.write([WritePart(view: "trips", eventTime: "event_time", rows: rows)])
         #expect(committed.rows == 3)
+        let loaded = try await client.writeInPieces(
+            WritePart(view: "trips", eventTime: "event_time", rows: rows), idempotencyKey: Array("load-7".utf8))
+        #expect(loaded.rows == 3)
 
         let dispatch = try client.prepare(.service("dispatch"), keys: BatchSchema(names: ["driver"], types: [.int64]), ages: true)
 
@@ -89,15 +93,42 @@ import WhenceServer
         await running.server.shutDown()
     }
 
-    /// Compiled, and never run: there is no such server.
-    private func connectElsewhere(token: String, pw: String) async throws -> WhenceClient {
-        var configuration = try ClientConfiguration(address: "features.example.com:9462")
-        configuration.tls = ClientTLS(trustedCertificates: "/etc/whence/authority.pem")
-        configuration.credentials = .token(token)  // or
-        configuration.credentials = .password(user: "ann", password: pw)  // SCRAM-SHA-256: the password is never sent; or
-        configuration.credentials = .certificate  // with ClientTLS(certificate:, privateKey:)
-        let client = try await WhenceClient.connect(configuration)
-        return client
+    /// A server beyond this machine: with TLS, and with users.
+    @Test func theGuardedExamplesRun() async throws {
+        let guarded = try await GuardedServer(mutual: true, certificates: .optional)
+        let etc = guarded.running.scratch.path("")
+        try guarded.authority.issue("app", to: guarded.running.scratch.path("app"))
+        let (port, token, password) = (guarded.running.port, guarded.token, GuardedServer.password)
+
+        var configuration = try ClientConfiguration(address: "localhost:\(port)")
+        configuration.tls = ClientTLS(trustedCertificates: "\(etc)/authority.pem")
+        configuration.credentials = .token(token)
+        let service = try await WhenceClient.connect(configuration)
+
+        configuration.credentials = .password(user: "ann", password: password)  // SCRAM-SHA-256: the password is never sent
+        let ann = try await WhenceClient.connect(configuration)
+        let user = try await ann.identity().user  // ann
+
+        configuration.tls?.certificate = "\(etc)/app.pem"
+        configuration.tls?.privateKey = "\(etc)/app.key"
+        configuration.credentials = .certificate
+        let app = try await WhenceClient.connect(configuration)
+
+        #expect(user == "ann")
+        let byToken = try await service.identity()
+        #expect(byToken.user == "app")
+        let identity = try await app.identity()
+        #expect(identity.user == "app" && identity.roles == ["admin"])
+        // Whoever does not trust the authority, or asks for another name, does not get in.
+        configuration.tls?.serverName = "features.example.com"
+        do {
+            _ = try await WhenceClient.connect(configuration)
+            Issue.record("a server of another name was taken")
+        } catch {
+            #expect(error.code == .connectionLost && error.message.contains("TLS"))
+        }
+        for client in [service, ann, app] { await client.close() }
+        await guarded.running.server.shutDown()
     }
 
     /// Every line of code of the page is one of this file.
@@ -108,6 +139,7 @@ import WhenceServer
         func plain(_ line: Substring) -> String {
             line.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
                 .replacing("127.0.0.1:9462", with: "127.0.0.1:\\(port)").replacing(".milliseconds(50)", with: ".seconds(50)")
+                .replacing("features.example.com:9462", with: "localhost:\\(port)").replacing("/etc/whence/", with: "\\(etc)/")
         }
         let tested = Set(source.split(separator: "\n").map(plain))
         var isCode = false

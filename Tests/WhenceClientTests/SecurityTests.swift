@@ -1,95 +1,15 @@
-import Crypto
 import Foundation
-import SwiftASN1
 import StoreFixtures
 import Testing
 import WhenceClient
 import WhenceCore
+import WhenceEngine
 import WhenceProtocol
-import X509
 
 @testable import WhenceServer
 
-/// An authority for tests, made on the spot.
-private struct TestAuthority {
-    private let key = P256.Signing.PrivateKey()
-    private let certificate: Certificate
-
-    init() throws {
-        let signing = Certificate.PrivateKey(key)
-        let subject = try DistinguishedName { CommonName("test authority") }
-        certificate = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: signing.publicKey, notValidBefore: Date(timeIntervalSinceNow: -86_400),
-            notValidAfter: Date(timeIntervalSinceNow: 86_400), issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
-                Critical(KeyUsage(keyCertSign: true))
-            }, issuerPrivateKey: signing)
-    }
-
-    func write(to path: String) throws {
-        try certificate.serializeAsPEM().pemString.write(toFile: path, atomically: true, encoding: .utf8)
-    }
-
-    /// Writes a certificate for `name` to `path.pem`, its key to `path.key`.
-    func issue(_ name: String, to path: String, validFor seconds: TimeInterval = 3_600) throws {
-        let own = P256.Signing.PrivateKey()
-        let issued = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: Certificate.PrivateKey(own).publicKey,
-            notValidBefore: Date(timeIntervalSinceNow: -7_200), notValidAfter: Date(timeIntervalSinceNow: seconds),
-            issuer: certificate.subject,
-            subject: try DistinguishedName { CommonName(name) }, signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.notCertificateAuthority)
-                try ExtendedKeyUsage([.serverAuth, .clientAuth])
-                SubjectAlternativeNames([.dnsName(name)])
-            }, issuerPrivateKey: Certificate.PrivateKey(key))
-        try issued.serializeAsPEM().pemString.write(toFile: path + ".pem", atomically: true, encoding: .utf8)
-        try own.pemRepresentation.write(toFile: path + ".key", atomically: true, encoding: .utf8)
-    }
-}
-
 /// Who may connect to a guarded server, and how.
 @Suite(.timeLimit(.minutes(2))) struct SecurityTests {
-    private static let password = "correct horse battery"
-
-    /// A server behind TLS with the users `ann` (reader, with a password) and `app` (admin, by token or certificate).
-    private struct Guarded {
-        let running: RunningServer
-        let authority: TestAuthority
-        let token: String
-
-        init(name: String = "localhost", validFor seconds: TimeInterval = 3_600, mutual: Bool = false) async throws {
-            let authority = try TestAuthority()
-            var token = ""
-            running = try await RunningServer(guarded: { scratch in
-                try authority.write(to: scratch.path("authority.pem"))
-                try authority.issue(name, to: scratch.path("server"), validFor: seconds)
-                let users = UserAdministration(file: scratch.path("users.yaml"), iterations: 4_096)
-                try users.add("ann", password: SecurityTests.password, grants: ["reader"])
-                try users.add("app", password: nil, grants: ["admin"])
-                token = try users.makeToken(for: "app", label: "test", lifetime: .seconds(3600)).text
-                let files = TLSConfigurationFiles(
-                    certificateChain: scratch.path("server.pem"), privateKey: scratch.path("server.key"),
-                    clientAuthorities: mutual ? scratch.path("authority.pem") : nil)
-                let access = try AccessControl(users: scratch.path("users.yaml"), acceptsCertificates: mutual, audit: AuditLog())
-                return (access, try ServerTLS(files))
-            })
-            self.authority = authority
-            self.token = token
-        }
-
-        func configuration(_ credentials: Credentials, name: String? = "localhost", certificate: String? = nil) -> ClientConfiguration {
-            var configuration = running.configuration
-            configuration.credentials = credentials
-            let scratch = running.scratch
-            configuration.tls = ClientTLS(
-                trustedCertificates: scratch.path("authority.pem"), certificate: certificate.map { scratch.path($0 + ".pem") },
-                privateKey: certificate.map { scratch.path($0 + ".key") }, serverName: name)
-            return configuration
-        }
-    }
-
     private func refusal(_ configuration: ClientConfiguration) async -> WhenceError? {
         do throws(WhenceError) {
             await (try WhenceClient.connect(configuration)).close()
@@ -100,8 +20,8 @@ private struct TestAuthority {
     }
 
     @Test func passwordsAndTokensOpenASession() async throws {
-        let guarded = try await Guarded()
-        let ann = try await WhenceClient.connect(guarded.configuration(.password(user: "ann", password: SecurityTests.password)))
+        let guarded = try await GuardedServer()
+        let ann = try await WhenceClient.connect(guarded.configuration(.password(user: "ann", password: GuardedServer.password)))
         #expect(try await ann.identity() == ("ann", ["reader"]))
         let app = try await WhenceClient.connect(guarded.configuration(.token(guarded.token)))
         #expect(try await app.identity().user == "app")
@@ -119,9 +39,9 @@ private struct TestAuthority {
     }
 
     @Test func wrongCredentialsAreRefusedAlike() async throws {
-        let guarded = try await Guarded()
+        let guarded = try await GuardedServer()
         let wrong: [Credentials] = [
-            .password(user: "ann", password: "wrong password"), .password(user: "nobody", password: SecurityTests.password),
+            .password(user: "ann", password: "wrong password"), .password(user: "nobody", password: GuardedServer.password),
             .token("not a token"),
         ]
         for credentials in wrong {
@@ -131,8 +51,52 @@ private struct TestAuthority {
         await guarded.running.server.shutDown()
     }
 
+    @Test func afterManyWrongPasswordsALoginWaits() async throws {
+        let guarded = try await GuardedServer(throttle: LoginThrottle(failures: 2, within: .seconds(3_600)))
+        let wrong = guarded.configuration(.password(user: "ann", password: "wrong password"))
+        let right = guarded.configuration(.password(user: "ann", password: GuardedServer.password))
+        #expect(await refusal(right) == nil)
+        for _ in 0..<2 { #expect(await refusal(wrong)?.retryAfter == nil) }
+        let error = await refusal(right)
+        #expect(error?.code == .notAuthenticated && error?.isRetryable == true)
+        #expect(error?.retryAfter.map { $0 > .seconds(60) && $0 <= .seconds(1_801) } == true)
+        #expect(await refusal(guarded.configuration(.token(guarded.token))) == nil)
+        await guarded.running.server.shutDown()
+    }
+
+    @Test func aReaderThatWritesIsRefusedAndRecorded() async throws {
+        let guarded = try await GuardedServer()
+        let app = try await WhenceClient.connect(guarded.configuration(.token(guarded.token)))
+        _ = try await app.apply([DefinitionText(name: "trips.yaml", yaml: RunningServer.yaml)])
+        let ann = try await WhenceClient.connect(guarded.configuration(.password(user: "ann", password: GuardedServer.password)))
+        let rows = try Tables.trips(0..<3)
+        var messages: Set<String> = []
+        for view in ["trips", "salaries"] {
+            let error = await #expect(throws: WhenceError.self) { try await ann.write([Tables.part(rows, view)]) }
+            #expect(error?.code == .notAllowed && error?.isRetryable == false)
+            messages.insert("\(error.map { "\($0)" } ?? "")".replacing(view, with: "VIEW"))
+        }
+        // The same words for a view that is there and one that is not.
+        #expect(messages.count == 1)
+        let bulk = AsyncStream<ColumnBatch> { continuation in
+            continuation.yield(rows)
+            continuation.finish()
+        }
+        let error = await #expect(throws: WhenceError.self) {
+            try await ann.backfill("trips", schema: BatchSchema(of: rows), bulk, eventTime: "event_time")
+        }
+        #expect(error?.code == .notAllowed)
+        #expect(guarded.running.store.freshness().isEmpty)
+        let audit = try String(contentsOfFile: guarded.running.scratch.path("audit.jsonl"), encoding: .utf8)
+        let refusals = audit.split(separator: "\n").filter { $0.contains("grant_refused") && $0.contains("\"user\":\"ann\"") }
+        #expect(refusals.count == 3)
+        await ann.close()
+        await app.close()
+        await guarded.running.server.shutDown()
+    }
+
     @Test func aServerIsTakenForNoOther() async throws {
-        let guarded = try await Guarded(name: "elsewhere")
+        let guarded = try await GuardedServer(name: "elsewhere")
         let token = Credentials.token(guarded.token)
         #expect(await refusal(guarded.configuration(token, name: "elsewhere")) == nil)
         let error = await refusal(guarded.configuration(token))
@@ -150,14 +114,14 @@ private struct TestAuthority {
     }
 
     @Test func anExpiredCertificateIsNoneAtAll() async throws {
-        let guarded = try await Guarded(validFor: -3_600)
+        let guarded = try await GuardedServer(validFor: -3_600)
         let error = await refusal(guarded.configuration(.token(guarded.token)))
         #expect(error?.code == .connectionLost && error?.isRetryable == false)
         await guarded.running.server.shutDown()
     }
 
     @Test func certificatesOfClientsNameThem() async throws {
-        let guarded = try await Guarded(mutual: true)
+        let guarded = try await GuardedServer(mutual: true)
         let scratch = guarded.running.scratch
         try guarded.authority.issue("app", to: scratch.path("app"))
         try TestAuthority().issue("app", to: scratch.path("forged"))

@@ -8,7 +8,7 @@ import Testing
 
 /// Mutated frames and messages: whatever comes in, it is read or refused, and nothing else happens.
 ///
-/// 50,000 inputs; with `WHENCE_SOAK_SECONDS` as many as that time allows.
+/// 50,000 inputs; with `WHENCE_SOAK_SECONDS` a million, and as many as that time allows.
 @Suite struct FuzzTests {
     /// What one side takes here.
     private static let limit = 1 << 20
@@ -35,7 +35,8 @@ import Testing
         let end = soak.map { Date().addingTimeInterval($0) }
         var inputs = 0
         var read = 0
-        while end.map({ Date() < $0 || inputs < 50_000 }) ?? (inputs < 50_000) {
+        let least = soak == nil ? 50_000 : 1_000_000
+        while inputs < least || end.map({ Date() < $0 }) ?? false {
             let start = starts[random.below(starts.count)]
             var bytes = start.bytes
             for _ in 0..<1 + random.below(3) { FuzzTests.mutate(&bytes, &random) }

@@ -60,7 +60,8 @@ class Server:
 
     def __init__(self, folder, *options):
         self.folder = folder
-        command = [WHENCE, "serve", "--data", str(folder / "store"), "--listen", "127.0.0.1:0", "--http-listen", "off", *map(str, options)]
+        command = [WHENCE, "serve", "--data", str(folder / "store"), "--listen", "127.0.0.1:0"]
+        command += [*(() if "--http-listen" in options else ("--http-listen", "off")), *map(str, options)]
         self.log = (folder / "log.txt").open("wb")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log)
         self.address = self._listening()
@@ -78,6 +79,8 @@ class Server:
         if not found:
             self.stop()
             raise AssertionError(f"the server did not start: {line!r}\n{(self.folder / 'log.txt').read_text()[-2000:]}")
+        http = re.search(r"http on ([\w.:\[\]]+)", line.decode())
+        self.http = http[1].rstrip(",") if http else None
         return found[1].rstrip(",")
 
     def connect(self, **options):

@@ -195,11 +195,13 @@ def test_frames_are_no_longer_than_the_server_takes():
         assert max(len(payload) for _, payload in server.heard) <= 65_536
 
 
-def test_a_question_that_is_too_long_is_not_sent():
+def test_a_question_that_is_too_long_goes_in_pieces_or_is_not_sent():
     with FakeServer(longest_payload=65_536) as server, whencedb.connect(server.address, timeout=5) as client:
         with pytest.raises(whencedb.InputError, match="takes 65536"):
-            client.get("eta", list(range(10_000)))
+            client.prepare("eta").many([[1], list(range(10_000))])
         assert kinds.ONLINE_READ not in server.kinds_heard()
+        assert len(client.get("eta", list(range(10_000)))) == 10_000
+        assert server.kinds_heard().count(kinds.ONLINE_READ) == 2
         assert client.ping() > 0 and server.connections == 1
 
 

@@ -21,6 +21,7 @@ from whencedb import calls
 from whencedb.connection import Connection
 from whencedb.wire import kinds
 from whencedb.wire.frames import frame_parts
+from whencedb.writing import Writing
 
 SEED = int(os.environ.get("WHENCE_SEED", random.SystemRandom().randrange(1 << 32)))
 UTC = datetime.timezone.utc
@@ -274,6 +275,19 @@ def test_batches_and_leaving_early(filled, client):
     assert client.get("eta", [7]).features == ["speed", "count", "hours"]
 
 
+def test_a_client_that_does_not_read_holds_nobody_up(filled, server, client):
+    """Nor does its stream end for it, or lose a row: it goes on where it was."""
+    spine = big_spine(400_000, 1000)
+    batches = client.as_of_batches(spine, "eta", batch_rows=4_096)
+    rows = next(batches).num_rows
+    with server.connect(timeout=10) as other:
+        for _ in range(50):
+            assert len(other.get("eta", list(range(100)))) == 100
+        assert len(other.as_of(big_spine(1_000, 1000), "eta")) == 1_000
+    time.sleep(0.5)
+    assert rows + sum(batch.num_rows for batch in batches) == 400_000
+
+
 def test_a_deadline_ends_a_join(filled, client):
     with pytest.raises(whencedb.DeadlineExceeded):
         client.as_of(big_spine(1_000_000, 1000), "eta", timeout=0.01)
@@ -325,6 +339,32 @@ def test_a_backfill_of_a_generator(client):
     assert client.as_of(spine, "eta")["hours"].to_pylist() == list(range(5000))
 
 
+def test_a_backfill_of_rows_that_differ(client, driver):
+    """Nulls and absent features, a deletion, a retraction: what the embedded bulk path takes, this one does, too."""
+    other = driver + 500_000
+    rows = {
+        "driver": [driver] * 4 + [other] * 2,
+        "event_time": [START + number * HOUR for number in (0, 1, 2, 3)] + [START, START],
+        "_kind": [None, "row", "deletion", "row", "row", "retraction"],
+        "speed": [1.0, None, None, None, 5.0, None],
+        "_carries.speed": [True, True, False, False, True, False],
+        "car": ["a", None, None, "b", None, None],
+    }
+    client.backfill("trips", {name: values[:5] for name, values in rows.items()})
+    client.backfill("trips", {name: values[5:] for name, values in rows.items()})
+    told = [
+        (version["kind"], version["carries"], version["speed"], version["car"])
+        for version in client.history("trips", {"driver": driver}).to_arrow().to_pylist()
+    ]
+    assert told == [
+        ("row", ["car"], None, "b"), ("deletion", [], None, None), ("row", ["speed"], None, None), ("row", ["speed", "car"], 1.0, "a")
+    ]  # fmt: skip
+    kinds_told = [version["kind"] for version in client.history("trips", {"driver": other}).to_arrow().to_pylist()]
+    assert kinds_told == ["retraction", "row"]
+    with pytest.raises(whencedb.InputError, match="a deletion carries no features"):
+        client.write("trips", {"driver": [driver], "event_time": [START], "_kind": ["deletion"], "speed": [1.0]})
+
+
 def test_the_same_key_is_one_write(client, driver):
     key = uuid.uuid4().hex
     rows = {"driver": [driver], "speed": [1.0], "event_time": [now()]}
@@ -339,8 +379,7 @@ def test_a_client_that_disappears_in_the_middle_of_a_write(server, client, drive
     rows = {"driver": [driver], "speed": [1.0], "event_time": [START]}
     key = uuid.uuid4().bytes
     options = calls.TableOptions()
-    _, pieces = calls.writes(described, "trips", rows, options, 0, key, 0)
-    ((_, call),) = pieces
+    (call,) = Writing(described, "trips", rows, options, 0, key, 0).pieces(1 << 20)
     frame = b"".join(bytes(memoryview(part)) for part in frame_parts(kinds.WRITE, 1, call.encode(0)))
     for cut in (1, 16, 40, len(frame) - 1, len(frame), len(frame)):
         connection = Connection(client._settings)
@@ -435,7 +474,18 @@ def test_a_server_that_is_told_to_end(start):
         thread = threading.Thread(target=work)
         thread.start()
         time.sleep(0.3)
-        assert server.stop() == 0
+        # A join that is under way is answered to its end, with what is known to be in the store by its beginning.
+        client.write("shifts", {"driver": list(range(1000)), "hours": [8.0] * 1000}, START)
+        joined = client.as_of_batches(big_spine(300_000, 1000), "eta", batch_rows=4_096)
+        rows = [next(joined).num_rows]
+        ended: list[int] = []
+        end = threading.Thread(target=lambda: ended.append(server.stop()))
+        end.start()
+        for batch in joined:
+            rows.append(batch.num_rows)
+            assert batch.column("hours").null_count == 0
+        end.join(30)
+        assert ended == [0] and sum(rows) == 300_000
         stopped.set()
         thread.join(30)
         assert written

@@ -51,18 +51,11 @@ final class RowUpload: Sendable {
         guard BatchSchema(of: batch) == schema else {
             throw WhenceError(.invalidArgument, "the rows to send do not have the columns that were announced")
         }
-        var start = 0
-        let bytesPerRow = max(1, FrameWriter.payloadBytes(of: batch) / max(1, batch.count))
-        let usual = max(8, min(WireLimits.rows, frameBytes / bytesPerRow) & ~7)
-        while start < batch.count {
-            var end = min(batch.count, start + usual)
-            // Rows of very different lengths: fewer, until they fit.
-            let limit = Int(connection.welcome.maximumPayloadBytes)
-            while end - start > 8, FrameWriter.payloadBytes(of: batch, start..<end) > limit { end = start + ((end - start) / 2 + 7) & ~7 }
+        let limit = Int(connection.welcome.maximumPayloadBytes)
+        for range in RowPieces(of: batch, rows: WireLimits.rows, bytes: frameBytes, limit: limit) {
             var writer = FrameWriter(maximumPayloadBytes: limit)
-            try writer.writeRows(batch, start..<end, as: .uploadRows, requestID: id, compressor: compressor)
+            try writer.writeRows(batch, range, as: .uploadRows, requestID: id, compressor: compressor)
             try await connection.upload(writer.buffer, for: id, takesCredit: true)
-            start = end
         }
     }
 }

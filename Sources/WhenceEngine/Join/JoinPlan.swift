@@ -27,6 +27,7 @@ struct JoinPlan: Sendable {
     /// The columns of the spine, which every batch of it has.
     let spineColumns: [SpineColumn]
     let eventTimeColumn: String
+    let check: (@Sendable (_ spilledBytes: Int) throws(WhenceError) -> Void)?
     let threads: Int
     let memoryBytes: Int
     /// Memory that a row of a block takes.
@@ -43,6 +44,7 @@ struct JoinPlan: Sendable {
         threads = max(1, request.threads ?? store.options.threads)
         spineColumns = spine
         eventTimeColumn = request.eventTimeColumn
+        check = request.check
         var selections: [Selection] = []
         var groups: [KeyGroup] = []
         for selection in request.service.selections {
@@ -64,7 +66,7 @@ struct JoinPlan: Sendable {
         rowBytes =
             JoinPlan.bytes(spine) + JoinPlan.bytes(selections.flatMap(JoinPlan.features)) + groups.count * 64
         blockRows = max(16, request.memoryBytes / max(1, rowBytes))
-        try check()
+        try checkColumns()
     }
 
     private static func features(_ selection: Selection) -> [SpineColumn] {
@@ -82,7 +84,7 @@ struct JoinPlan: Sendable {
     /// The selections whose keys are those of `group`.
     func members(of group: Int) -> [Int] { selections.indices.filter { selections[$0].group == group } }
 
-    private func check() throws(WhenceError) {
+    private func checkColumns() throws(WhenceError) {
         let names = spineColumns.map(\.name)
         for column in groups.flatMap(\.columns) + [eventTimeColumn] where !names.contains(column) {
             throw WhenceError(

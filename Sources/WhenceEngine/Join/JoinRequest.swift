@@ -18,11 +18,14 @@ public struct JoinRequest: Sendable {
     public var threads: Int?
     /// Called now and then with how far the join has come, by any of its threads, by one at a time.
     public var progress: (@Sendable (JoinProgress) -> Void)?
+    /// Called between stretches of the work, by any of its threads, with the bytes of temporary files so far: what it throws ends the join.
+    public var check: (@Sendable (_ spilledBytes: Int) throws(WhenceError) -> Void)?
 
     public init(
         service: ResolvedService, eventTimeColumn: String = "event_time", knownAt: Timestamp? = nil, asServed: Bool = false,
         memoryBytes: Int = 256 << 20, spill: JoinSpill = .inStore, threads: Int? = nil,
-        progress: (@Sendable (JoinProgress) -> Void)? = nil
+        progress: (@Sendable (JoinProgress) -> Void)? = nil,
+        check: (@Sendable (_ spilledBytes: Int) throws(WhenceError) -> Void)? = nil
     ) {
         self.service = service
         self.eventTimeColumn = eventTimeColumn
@@ -32,6 +35,7 @@ public struct JoinRequest: Sendable {
         self.spill = spill
         self.threads = threads
         self.progress = progress
+        self.check = check
     }
 }
 

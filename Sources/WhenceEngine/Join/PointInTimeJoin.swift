@@ -31,12 +31,7 @@ public struct PointInTimeJoin<Source: Spine> {
         columns = plan.columns
         knownAt = plan.visibility.knownAt
         self.spine = spine
-        spillDirectory =
-            switch request.spill {
-            case .inStore: store.options.readOnly ? nil : store.directory.temporary
-            case .inDirectory(let path): path
-            case .never: nil
-            }
+        spillDirectory = request.spillDirectory(in: store)
     }
 
     /// Bytes of temporary files so far; 0 for a spine that fits into memory.
@@ -81,7 +76,10 @@ public struct PointInTimeJoin<Source: Spine> {
         }
         let spilled = try SpilledJoin(plan, progress, directory: spillDirectory)
         while !ahead.isEmpty { try spilled.add(ahead.removeFirst()) }
-        while let batch = try spine.next(maxRows: max(1, plan.blockRows / 2)) { try spilled.add(batch) }
+        while let batch = try spine.next(maxRows: max(1, plan.blockRows / 2)) {
+            try spilled.add(batch)
+            try plan.check?(spilled.byteCount)
+        }
         try spilled.lookUp()
         self.spilled = spilled
     }
@@ -97,6 +95,7 @@ public struct PointInTimeJoin<Source: Spine> {
             let keys = try SortedKeys(block.count, try plan.keyColumns(block, group), group.types, times, threads: plan.threads)
             let members = plan.members(of: index)
             try inParallel(keys.pieceCount, threads: plan.threads) { piece throws(WhenceError) in
+                try plan.check?(0)
                 let order = keys.sorted(piece)
                 for member in members {
                     var reader = plan.reader(plan.selections[member], into: outputs[member])

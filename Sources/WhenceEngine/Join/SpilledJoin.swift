@@ -99,11 +99,12 @@ final class SpilledJoin {
         // A cut stands before all rows of an entity.
         let cuts = (1..<parts).map { Array(samples[samples.count * $0 / parts].dropLast(VersionKey.timesBytes)) }
         let made = Slots<[[Range<Int>]]>(parts)
+        let written = byteCount - found.byteCount
         try inParallel(parts, threads: plan.threads) { part throws(WhenceError) in
             var scatter = RowScatter(found, blockStarts: spine.starts, limitBytes: share)
             let merged = try MergedRuns(
                 runs, from: part == 0 ? nil : cuts[part - 1], to: part == parts - 1 ? nil : cuts[part], windowBytes: windowBytes)
-            try walk(group, merged, into: &scatter)
+            try walk(group, merged, into: &scatter, written: written)
             made[part] = try scatter.finish()
         }
         var places = [[Range<Int>]](repeating: [], count: spine.starts.count)
@@ -113,8 +114,10 @@ final class SpilledJoin {
         return places
     }
 
-    /// Walks the store for rows in its own order.
-    private func walk(_ group: Int, _ runs: consuming MergedRuns, into scatter: inout RowScatter) throws(WhenceError) {
+    /// Walks the store for rows in its own order. `written` bytes are in files beside what is found.
+    private func walk(
+        _ group: Int, _ runs: consuming MergedRuns, into scatter: inout RowScatter, written: Int
+    ) throws(WhenceError) {
         let selections = plan.members(of: group).map { plan.selections[$0] }
         let stretchRows = max(64, min(16_384, plan.blockRows / (4 * plan.threads)))
         let total = rows * plan.groups.count
@@ -133,6 +136,7 @@ final class SpilledJoin {
             }
             for row in 0..<keys.count { try scatter.append(keys.number(row), row, of: outputs) }
             progress.lookedUp(keys.count, of: total)
+            try plan.check?(written + found.byteCount)
         }
     }
 

@@ -3,6 +3,10 @@ import WhenceCore
 
 /// How the columns of a table become rows of a view: which column is a join key, which a time, which a feature. Made once for the
 /// columns of a stream of batches, then used for each of them.
+///
+/// Two reserved columns tell rows apart where they differ: `_kind` (string: `row`, `deletion` or `retraction`; a row where it has no value),
+/// and for any feature `_carries.FEATURE` (bool): whether the row carries it, with a null where it has no value. No name of a feature or
+/// a join key begins with an underscore.
 public struct ColumnRows: Sendable {
     private let view: StoredView
     private let names: [String]
@@ -12,12 +16,21 @@ public struct ColumnRows: Sendable {
     private let eventTime: Int
     private let availability: Int?
     private let features: [(column: Int, field: Int)]
+    /// For each of the features the column that says whether a row carries it, where there is one.
+    private let carries: [Int?]
+    private let kind: Int?
     private let missingIsNull: Bool
+
+    /// The column that says what a row is.
+    public static var kindColumn: String { "_kind" }
+
+    /// The column that says whether a row carries `feature`.
+    public static func carriesColumn(_ feature: String) -> String { "_carries.\(feature)" }
 
     /// - Parameters:
     ///   - kind: rows carry features; deletions and retractions have join keys and times only.
     ///   - availabilityColumn: empty where no column states when rows could first have been served.
-    ///   - missingIsNull: whether a cell without a value is a null; else the row does not carry that feature.
+    ///   - missingIsNull: whether a cell without a value is a null, where no column says it; else the row does not carry that feature.
     ///
     /// Throws where a column is missing, is there twice, is unknown to the view, or is of a type that does not fit.
     public init(
@@ -59,7 +72,22 @@ public struct ColumnRows: Sendable {
         availability = availabilityColumn.isEmpty ? nil : try time(availabilityColumn, "availability time")
         var features: [(column: Int, field: Int)] = []
         let schema = view.currentSchema
-        for (index, column) in columns.enumerated() {
+        var reserved: Set<Int> = []
+        func reserve(_ name: String, _ type: FeatureType) throws(WhenceError) -> Int? {
+            guard kind == .row, let index = all.firstIndex(of: name) else { return nil }
+            guard columns[index].type == type else {
+                throw WhenceError(
+                    .invalidValue, "the column '\(name)' is \(type.name), and holds \(columns[index].type.name)", place: place)
+            }
+            reserved.insert(index)
+            return index
+        }
+        self.kind = try reserve(Self.kindColumn, .string)
+        var carriesOfFeature: [String: Int] = [:]
+        for column in columns where schema.index(of: column.name) != nil {
+            carriesOfFeature[column.name] = try reserve(Self.carriesColumn(column.name), .bool)
+        }
+        for (index, column) in columns.enumerated() where !reserved.contains(index) {
             // A feature may have the name of a join key or of the event time, and is then filled from the same column.
             guard let field = schema.index(of: column.name) else {
                 if keys.contains(index) || index == eventTime || index == availability { continue }
@@ -82,6 +110,8 @@ public struct ColumnRows: Sendable {
             features.append((index, field))
         }
         self.features = features
+        let names = names
+        carries = features.map { carriesOfFeature[names[$0.column]] }
     }
 
     /// Appends rows `rows` of `batch`, whose columns are those that this was made for, as versions of kind `kind`.
@@ -96,6 +126,8 @@ public struct ColumnRows: Sendable {
         let times = batch.columns[eventTime]
         let availabilities = availability.map { batch.columns[$0] }
         let columns = features.map { batch.columns[$0.column] }
+        let kinds = self.kind.map { batch.columns[$0] }
+        let presences = carries.contains { $0 != nil } ? carries.map { $0.map { batch.columns[$0] } } : nil
         for row in rows {
             do throws(WhenceError) {
                 let range = table.range(row)
@@ -109,16 +141,72 @@ public struct ColumnRows: Sendable {
                     stated = Timestamp(microseconds: availabilities.load(row, as: Int64.self))
                 }
                 let entity = unsafe keyBytes.span.bytes.extracting(range)
-                if kind == .row {
-                    try target.append(encoded: entity, at: eventTime, availableAt: stated) { encoder throws(WhenceError) in
+                let rowKind = if let kinds { try Self.kind(kinds, row) } else { kind }
+                guard rowKind == .row else {
+                    if kind == .row { try checkCarriesNothing(rowKind, columns, presences, row) }
+                    try target.append(rowKind, encoded: entity, at: eventTime, availableAt: stated)
+                    continue
+                }
+                try target.append(encoded: entity, at: eventTime, availableAt: stated) { encoder throws(WhenceError) in
+                    if let presences {
+                        for index in columns.indices {
+                            try set(features[index].field, columns[index], presences[index], row, &encoder)
+                        }
+                    } else {
                         for index in columns.indices { try set(features[index].field, columns[index], row, &encoder) }
                     }
-                } else {
-                    try target.append(kind, encoded: entity, at: eventTime, availableAt: stated)
                 }
             } catch {
                 throw error.at("view '\(view.definition.name)', row \(row + 1)")
             }
+        }
+    }
+
+    // MARK: What tells rows apart
+
+    private static func kind(_ column: Column, _ row: Int) throws(WhenceError) -> VersionKind {
+        guard column.isValid(row) else { return .row }
+        switch column.value(row) {
+        case .string("row"), .string(""): return .row
+        case .string("deletion"): return .deletion
+        case .string("retraction"): return .retraction
+        default:
+            throw WhenceError(
+                .invalidValue, "'\(kindColumn)' holds what is no kind of row", hint: "the kinds are row, deletion and retraction")
+        }
+    }
+
+    private static func isSet(_ column: Column, _ row: Int) -> Bool {
+        column.isValid(row) && column.values.span[row >> 3] >> UInt8(row & 7) & 1 == 1
+    }
+
+    private func checkCarriesNothing(
+        _ kind: VersionKind, _ columns: [Column], _ presences: [Column?]?, _ row: Int
+    ) throws(WhenceError) {
+        for index in columns.indices {
+            // A feature that is filled from a join key or a time is theirs here.
+            if keys.contains(features[index].column) || features[index].column == eventTime || features[index].column == availability {
+                continue
+            }
+            let isCarried = presences?[index].map { Self.isSet($0, row) } ?? false
+            guard isCarried || columns[index].isValid(row) else { continue }
+            throw WhenceError(
+                .invalidValue, "a \(kind) carries no features, and '\(names[features[index].column])' has a value",
+                hint: "leave all features of a \(kind) out")
+        }
+    }
+
+    /// Sets a feature that the row carries, as `presence` says.
+    private func set(
+        _ field: Int, _ column: Column, _ presence: Column?, _ row: Int, _ encoder: inout RowEncoder
+    ) throws(WhenceError) {
+        guard let presence else { return try set(field, column, row, &encoder) }
+        if Self.isSet(presence, row) {
+            if column.isValid(row) { try set(field, column, row, &encoder) } else { encoder.setNull(field) }
+        } else if column.isValid(row) {
+            let name = view.currentSchema.fields[field].name
+            throw WhenceError(
+                .invalidValue, "'\(name)' has a value, and '\(Self.carriesColumn(name))' says that the row does not carry it")
         }
     }
 

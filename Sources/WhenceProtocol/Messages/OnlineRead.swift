@@ -70,25 +70,31 @@ public struct OnlineRead: Message {
     public var question: PreparedQuestion
     /// The join keys, one row an entity.
     public var entities: ColumnBatch
+    /// Which of the entities are meant; nil for all. Begins at a multiple of 8. Not sent: the other side gets these rows.
+    public var range: Range<Int>?
 
-    public init(timeout: Duration?, knownSchema: UInt64, question: PreparedQuestion, entities: ColumnBatch) {
+    public init(
+        timeout: Duration?, knownSchema: UInt64, question: PreparedQuestion, entities: ColumnBatch, range: Range<Int>? = nil
+    ) {
         self.timeout = timeout
         self.knownSchema = knownSchema
         self.question = question
         self.entities = entities
+        self.range = range
     }
 
     /// Precondition: the entities have the question's columns.
     public func encode(into writer: inout FrameWriter) throws(WhenceError) {
-        guard entities.count <= WireLimits.onlineRows else {
+        let count = range?.count ?? entities.count
+        guard count <= WireLimits.onlineRows else {
             throw WhenceError(
-                .limitExceeded, "\(entities.count) entities are more than \(WireLimits.onlineRows)",
+                .limitExceeded, "\(count) entities are more than \(WireLimits.onlineRows)",
                 hint: "ask for fewer entities at a time")
         }
         writer.timeout(timeout)
         writer.integer(knownSchema)
         writer.buffer.writeImmutableBuffer(question.bytes)
-        try writer.columns(entities)
+        try writer.columns(entities, range)
     }
 
     public init(from reader: inout PayloadReader) throws(WhenceError) {

@@ -19,10 +19,12 @@ public struct WritePart: Sendable {
     public var availabilityTime: String
     /// Join keys, times, and for rows any of the view's features.
     public var rows: ColumnBatch
+    /// Which of the rows are meant; nil for all. Begins at a multiple of 8. Not sent: the other side gets these rows.
+    public var range: Range<Int>?
 
     public init(
         view: String, action: WriteAction = .rows, missingIsNull: Bool = false, eventTime: String, availabilityTime: String = "",
-        rows: ColumnBatch
+        rows: ColumnBatch, range: Range<Int>? = nil
     ) {
         self.view = view
         self.action = action
@@ -30,6 +32,7 @@ public struct WritePart: Sendable {
         self.eventTime = eventTime
         self.availabilityTime = availabilityTime
         self.rows = rows
+        self.range = range
     }
 
     func encode(into writer: inout FrameWriter) throws(WhenceError) {
@@ -39,7 +42,7 @@ public struct WritePart: Sendable {
         try writer.name(eventTime, "a column's name")
         try writer.name(availabilityTime, "a column's name")
         try BatchSchema.encode(of: rows, into: &writer)
-        try writer.columns(rows)
+        try writer.columns(rows, range)
     }
 
     init(from reader: inout PayloadReader) throws(WhenceError) {

@@ -39,6 +39,9 @@ public struct ServerLimits: Sendable, Equatable {
     public var joinMemoryBytes = 256 << 20
     /// Memory that all open joins and backfills together are promised; past it another is refused with `overloaded`.
     public var streamMemoryBytes = 1 << 30
+    /// Temporary files that all open joins together may have; 0: none are made. A spine that does not fit into a join's memory goes through
+    /// them, so that the store is walked once for it; without them it is joined block by block.
+    public var spillBytes = 16 << 30
     /// A connection without requests that says nothing for so long is closed. Half-open ones are found by TCP's keepalive long before.
     public var idleConnectionTime = Duration.seconds(3600)
     /// A stream whose client gives neither credit nor rows for so long is ended; a connection that stands still within a frame, or does not
@@ -46,6 +49,10 @@ public struct ServerLimits: Sendable, Equatable {
     public var idleTime = Duration.seconds(60)
     /// Connection, TLS and authentication together take at most so long, so that half-open connections do not pile up.
     public var openingTime = Duration.seconds(10)
+    /// Wrong passwords of one user from one address that are taken within `loginWindow`; past it logins are refused untried (`LoginThrottle`).
+    /// Enough for a person who mistypes, and too few to guess with.
+    public var loginFailures = 5
+    public var loginWindow = Duration.seconds(60)
     /// How long a request may take that does not say.
     public var defaultTimeout = Duration.seconds(60)
     /// The same for what uploads or is answered by a stream, and for compaction and retention: a training set may take its time.

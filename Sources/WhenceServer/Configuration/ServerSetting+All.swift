@@ -102,9 +102,16 @@ extension ServerSetting {
                 "limits.join_memory", \.limits.joinMemoryBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of a join that does not say."),
             .number(
                 "limits.stream_memory", \.limits.streamMemoryBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of all joins together."),
+            .number(
+                "limits.spill", \.limits.spillBytes, 0...(1 << 30), scale: mebibyte, "MiB",
+                "Temporary files of all joins together; 0: no join makes any."),
             .duration("limits.idle_connection", \.limits.idleConnectionTime, "A connection without requests is closed after this."),
             .duration("limits.idle", \.limits.idleTime, "A stream or a frame that stands still is ended after this."),
             .duration("limits.opening", \.limits.openingTime, "TLS and authentication take at most this."),
+            .number(
+                "limits.login_failures", \.limits.loginFailures, 1...1_000_000, "N",
+                "Wrong passwords of a user from an address within the window."),
+            .duration("limits.login_window", \.limits.loginWindow, "The time in which that many wrong passwords are forgotten."),
             .duration("limits.default_timeout", \.limits.defaultTimeout, "The deadline of a request that states none."),
             .duration("limits.default_long_timeout", \.limits.defaultLongTimeout, "The same for streams, uploads and upkeep."),
             .duration("limits.drain", \.limits.drainTime, "How long open requests may go on after SIGTERM."),

@@ -73,6 +73,8 @@ public enum ShedReason: String, Sendable, CaseIterable {
     case requests
     case requestsPerConnection = "requests_per_connection"
     case queue
+    /// Too many wrong passwords came before this login.
+    case loginFailures = "login_failures"
     /// An event loop had more to do than it can.
     case load
 }

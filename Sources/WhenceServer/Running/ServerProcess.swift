@@ -39,7 +39,9 @@ public struct ServerProcess: Sendable {
         signal(SIGPIPE, SIG_IGN)
         let tls = try configuration.tls.map { files throws(WhenceError) in try ServerTLS(files) }
         let audit = try configuration.auditLog.map { path throws(WhenceError) in try AuditLog(path: path) } ?? AuditLog()
-        let access = try AccessControl(users: configuration.users, acceptsCertificates: tls?.acceptsCertificates ?? false, audit: audit)
+        let throttle = LoginThrottle(failures: configuration.limits.loginFailures, within: configuration.limits.loginWindow)
+        let access = try AccessControl(
+            users: configuration.users, acceptsCertificates: tls?.acceptsCertificates ?? false, audit: audit, throttle: throttle)
         warnOfOpenDoors()
         let metrics = ServerMetrics()
         let health = ServerHealth()

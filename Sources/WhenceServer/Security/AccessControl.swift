@@ -24,6 +24,7 @@ public final class AccessControl: Sendable {
     /// Nil: a server without users.
     private let usersFile: UsersFile?
     private let acceptsCertificates: Bool
+    private let throttle: LoginThrottle
     private let clock: @Sendable () -> Timestamp
     public let audit: AuditLog
 
@@ -32,19 +33,24 @@ public final class AccessControl: Sendable {
         state = Mutex(State(directory: UserDirectory()))
         usersFile = nil
         acceptsCertificates = false
+        throttle = LoginThrottle()
         clock = Timestamp.wallClock
         self.audit = audit
     }
 
     /// The users in the file at `users`; nil: none are asked for.
     ///
-    /// - Parameter acceptsCertificates: whether clients may show certificates, whose common names are users.
+    /// - Parameters:
+    ///   - acceptsCertificates: whether clients may show certificates, whose common names are users.
+    ///   - throttle: slows down the guessing of passwords.
     public init(
-        users: String?, acceptsCertificates: Bool, audit: AuditLog, clock: @escaping @Sendable () -> Timestamp = Timestamp.wallClock
+        users: String?, acceptsCertificates: Bool, audit: AuditLog, throttle: LoginThrottle = LoginThrottle(),
+        clock: @escaping @Sendable () -> Timestamp = Timestamp.wallClock
     ) throws(WhenceError) {
         usersFile = users.map { UsersFile(path: $0) }
         state = Mutex(State(directory: try usersFile.map { file throws(WhenceError) in try file.read() } ?? UserDirectory()))
         self.acceptsCertificates = acceptsCertificates
+        self.throttle = throttle
         self.audit = audit
         self.clock = clock
     }
@@ -61,17 +67,19 @@ public final class AccessControl: Sendable {
     // MARK: Opening a session
 
     /// Takes the first `authenticate` of a session. Every failure is the same `notAuthenticated`, which says nothing about its cause, and
-    /// is recorded.
+    /// is recorded. One that was not tried, because of those before it (`LoginThrottle`), says when it may be, and is retryable.
     ///
     /// - Parameters:
     ///   - certificateName: the common name of the client's certificate, where TLS verified one (`ServerTLS.clientName(of:)`).
     ///   - peer: where the client is, for the record.
-    public func begin(
-        mechanism: String, data: [UInt8], certificateName: String?, peer: String
+    ///   - network: the same, for counting wrong passwords.
+    func begin(
+        mechanism: String, data: [UInt8], certificateName: String?, peer: String, network: ClientNetwork = .unknown
     ) throws(WhenceError) -> AuthenticationStep {
         switch mechanism {
         case "BEARER": return .authenticated(try bearer(data, peer: peer), [])
-        case "SCRAM-SHA-256": return try scram(data, peer: peer, serverNonce: Data(RandomBytes.make(18)).base64EncodedString())
+        case "SCRAM-SHA-256":
+            return try scram(data, peer: peer, network: network, serverNonce: Data(RandomBytes.make(18)).base64EncodedString())
         case "CERTIFICATE" where acceptsCertificates:
             guard data.isEmpty, let name = certificateName else { throw refuse(mechanism, user: nil, peer) }
             let principal = state.withLock { state -> Principal? in
@@ -101,9 +109,13 @@ public final class AccessControl: Sendable {
     }
 
     /// The first half of SCRAM; the other one is in the exchange that it returns.
-    func scram(_ data: [UInt8], peer: String, serverNonce: String) throws(WhenceError) -> AuthenticationStep {
+    func scram(
+        _ data: [UInt8], peer: String, network: ClientNetwork = .unknown, serverNonce: String
+    ) throws(WhenceError) -> AuthenticationStep {
         let mechanism = "SCRAM-SHA-256"
         guard let conversation = ScramConversation(clientFirst: data) else { throw refuse(mechanism, user: nil, peer) }
+        let claimed = conversation.user
+        try throttle(mechanism, user: claimed, peer, network)
         // One who does not exist, or has no password, is answered like one who does, and is refused at the end whatever the proof.
         let (credential, isReal) = state.withLock { state -> (ScramCredential, Bool) in
             let standIn = ScramCredential(
@@ -113,6 +125,8 @@ public final class AccessControl: Sendable {
         }
         let challenge = conversation.challenge(credential, serverNonce: serverNonce)
         let next = AuthenticationExchange { [self] data throws(WhenceError) in
+            // Again: many exchanges may have been begun before the first of them failed.
+            try throttle(mechanism, user: claimed, peer, network)
             let final = conversation.conclude(clientFinal: data, credential, serverNonce: serverNonce)
             let principal = state.withLock { state -> Principal? in
                 // The password may have been changed in between.
@@ -121,7 +135,10 @@ public final class AccessControl: Sendable {
                 }
                 return Self.principal(user, .password(user: user.name, storedKey: current.storedKey), &state)
             }
-            guard let final, isReal, let principal else { throw refuse(mechanism, user: conversation.user, peer) }
+            guard let final, isReal, let principal else {
+                throttle.fail(user: claimed, network: network)
+                throw refuse(mechanism, user: claimed, peer)
+            }
             return .authenticated(principal, Array(final.utf8))
         }
         return .challenge(Array(challenge.utf8), next: next)
@@ -134,10 +151,23 @@ public final class AccessControl: Sendable {
         return Principal(user: user.name, standing: standing)
     }
 
-    private func refuse(_ mechanism: String, user: String?, _ peer: String) -> WhenceError {
+    /// Refuses a login before its time.
+    private func throttle(_ mechanism: String, user: String, _ peer: String, _ network: ClientNetwork) throws(WhenceError) {
+        guard let wait = throttle.wait(user: user, network: network) else { return }
+        recordRefusal(mechanism, user: user, peer, detail: "not tried: too many wrong passwords before")
+        throw WhenceError(
+            .notAuthenticated, "too many logins have failed; this one was not tried", hint: "wait, and check the user and the password",
+            isRetryable: true, retryAfter: wait)
+    }
+
+    private func recordRefusal(_ mechanism: String, user: String?, _ peer: String, detail: String? = nil) {
         // What does not look like a name may be a password in the wrong place.
         let name = user.map { User.isName($0) ? $0 : "(not a name)" }
-        audit.record(.init(.loginRefused, user: name, peer: peer, operation: mechanism, result: "notAuthenticated"))
+        audit.record(.init(.loginRefused, user: name, peer: peer, operation: mechanism, result: "notAuthenticated", detail: detail))
+    }
+
+    private func refuse(_ mechanism: String, user: String?, _ peer: String) -> WhenceError {
+        recordRefusal(mechanism, user: user, peer)
         return WhenceError(.notAuthenticated, "authentication failed", hint: "check the user, the password or token, and the mechanism")
     }
 

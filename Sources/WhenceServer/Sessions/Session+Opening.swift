@@ -44,9 +44,11 @@ extension Session {
                 step = try exchange.proceed(message.data)
             } else {
                 step = try core.access.begin(
-                    mechanism: message.mechanism, data: message.data, certificateName: certificateName, peer: peer)
+                    mechanism: message.mechanism, data: message.data, certificateName: certificateName, peer: peer,
+                    network: network)
             }
         } catch {
+            if error.retryAfter != nil { core.metrics.shed(.loginFailures) }
             core.metrics.record(.open, code: error.code.rawValue, duration: (.now() - openedAt).duration, rows: 0, bytes: 0)
             throw error
         }

@@ -29,11 +29,11 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     var writer = FrameWriter()
     /// Requests that are open, by their ids.
     var requests: [UInt32: OpenRequest] = [:]
-    /// The bytes of the last online read's selection and schema, and the reader that they led to.
     /// Streams that are open.
     var streams = 0
     /// Whether a stream wanted to do a step and was not let, because others have made enough that is not sent.
     var isStreamHeldBack = false
+    /// The reader of the last online read.
     weak var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
@@ -41,6 +41,8 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     /// Since when the client has not read what is waiting for it; nil while it does.
     var congestedSince: NIODeadline?
     var peer = ""
+    /// Where the client is, as wrong passwords are counted.
+    var network: ClientNetwork { ClientNetwork(context?.remoteAddress) }
     /// The common name of the client's certificate, where TLS has verified one.
     var certificateName: String? { context.flatMap { ServerTLS.clientName(of: $0.channel) } }
     private(set) var context: ChannelHandlerContext?

@@ -3,7 +3,10 @@ import WhenceCore
 import WhenceEngine
 import WhenceProtocol
 
-/// A point-in-time join: of a spine that the client uploads, block by block, or of one that the store has.
+/// A point-in-time join: of a spine that the client uploads, or of one that the store has.
+///
+/// An uploaded spine that fits into the join's memory is joined there when it is whole. A longer one goes through temporary files
+/// (`docs/decisions/0008-joins-that-spill.md`); where none may be made it is joined block by block, each answered before the next.
 final class JoinJob: StreamJob, @unchecked Sendable {
     private enum Stage {
         case beginning
@@ -28,6 +31,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
     private var collectedRows = 0
     private var uploadedRows = 0
     private var blockRows = 0
+    /// What takes in a spine that does not fit into memory.
+    private var spilling: SpillingJoin?
 
     init(_ frame: Frame, _ principal: Principal, _ core: ServerCore) throws(WhenceError) {
         request = try WhenceProtocol.JoinRequest(decoding: frame)
@@ -43,7 +48,7 @@ final class JoinJob: StreamJob, @unchecked Sendable {
     func step(_ upload: StreamUpload, _ output: inout StreamOutput) throws(WhenceError) -> StepState {
         switch stage {
         case .beginning:
-            try begin(&output)
+            try begin(upload.request, &output)
             // What has been uploaded meanwhile comes with it.
             if case .collecting(let schema) = stage { try collect(upload, schema, &output) }
             return takesUploads && upload.rows == nil ? .needsUpload : .more
@@ -56,14 +61,21 @@ final class JoinJob: StreamJob, @unchecked Sendable {
             return .more
         case .collecting(let schema):
             try collect(upload, schema, &output)
+            let isWhole = upload.rows != nil
+            if !isWhole, spilling == nil, collectedRows > blockRows, uploadedRows == collectedRows { try beginSpilling(schema) }
+            if let spilling {
+                guard isWhole else { return .needsUpload }
+                try spilling.lookUp()
+                stage = .walking { () throws(WhenceError) in try spilling.next() }
+                return .more
+            }
             if cutter.isEmpty {
-                let isWhole = upload.rows != nil
-                guard collectedRows >= blockRows || isWhole else { return .needsUpload }
+                guard collectedRows > blockRows || isWhole else { return .needsUpload }
                 guard collectedRows > 0 else { return try end(&output) }
                 try joinBlock(schema, output.frameBytes)
             }
             if !cutter.isEmpty { try cutter.cut(into: &output) }
-            if !cutter.isEmpty || upload.rows != nil || collectedRows >= blockRows { return .more }
+            if !cutter.isEmpty || isWhole || collectedRows > blockRows { return .more }
             return .needsUpload
         }
     }
@@ -75,7 +87,7 @@ final class JoinJob: StreamJob, @unchecked Sendable {
 
     // MARK: The beginning
 
-    private func begin(_ output: inout StreamOutput) throws(WhenceError) {
+    private func begin(_ open: OpenRequest, _ output: inout StreamOutput) throws(WhenceError) {
         let store = core.store
         // Before any name is looked up: who may read nothing learns no names from the errors.
         try principal.check(.read, view: nil)
@@ -91,7 +103,14 @@ final class JoinJob: StreamJob, @unchecked Sendable {
         try core.admission.reserve(promised)
         memoryBytes = promised
         var join = WhenceEngine.JoinRequest(
-            service: service, eventTimeColumn: request.eventTime, knownAt: request.knownAt, asServed: request.asServed, memoryBytes: memory)
+            service: service, eventTimeColumn: request.eventTime, knownAt: request.knownAt, asServed: request.asServed, memoryBytes: memory,
+            // A disk that is full is no reason to read no more.
+            spill: core.limits.spillBytes > 0 && core.gate.cause == nil ? .inStore : .never)
+        let share = SpillShare(core.admission)
+        join.check = { spilledBytes throws(WhenceError) in
+            try open.checkOpen()
+            try share.cover(spilledBytes)
+        }
         switch request.source {
         case .rows(let schema):
             // Joins nothing, but checks the columns, names those of the answer, and pins what is known.
@@ -137,13 +156,25 @@ final class JoinJob: StreamJob, @unchecked Sendable {
         for frame in upload.frames {
             let batch = try frame.rows(of: schema, maximumPayloadBytes: core.limits.frameBytes)
             uploadedRows += batch.count
-            collectedRows += batch.count
-            if batch.count > 0 { collected.append(batch) }
+            if let spilling {
+                try spilling.add(batch)
+            } else if batch.count > 0 {
+                collected.append(batch)
+                collectedRows += batch.count
+            }
             output.uploadBytes += frame.byteCount
         }
         if let stated = upload.rows, stated != UInt64(uploadedRows) {
             throw .violation("\(stated) rows are said to have been uploaded, and \(uploadedRows) came")
         }
+    }
+
+    /// Begins to take the spine in through temporary files, where those may be made.
+    private func beginSpilling(_ schema: BatchSchema) throws(WhenceError) {
+        guard let engineRequest, let join = try core.store.spillingJoin(engineRequest, spine: schema.spineColumns) else { return }
+        spilling = join
+        while !collected.isEmpty { try join.add(collected.removeFirst()) }
+        collectedRows = 0
     }
 
     /// Joins what has been collected.

@@ -81,7 +81,7 @@ final class Stream: @unchecked Sendable {
     /// Hands what has been uploaded to a step.
     func takeUploads() -> StreamUpload {
         defer { uploads = [] }
-        return StreamUpload(frames: uploads, rows: uploadedRows)
+        return StreamUpload(frames: uploads, rows: uploadedRows, request: request)
     }
 
     /// Takes what a step has made. Returns the credit to give to the client for what the step has used up.
@@ -119,6 +119,8 @@ struct StreamUpload: Sendable {
     let frames: [Frame]
     /// How many rows there were in all; nil while more may come.
     let rows: UInt64?
+    /// The request that they are for.
+    let request: OpenRequest
 }
 
 /// How a job stands after a step.

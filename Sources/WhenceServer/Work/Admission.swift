@@ -9,11 +9,15 @@ final class Admission: Sendable {
     private let requestLimit: Int
     private let byteLimit: Int
     private let memoryLimit: Int
+    private let spilled = Atomic<Int>(0)
+    /// Bytes of temporary files that all joins together may have.
+    let spillLimit: Int
 
     init(_ limits: ServerLimits) {
         requestLimit = limits.requests
         byteLimit = limits.requestBytes
         memoryLimit = limits.streamMemoryBytes
+        spillLimit = limits.spillBytes
     }
 
     /// Requests that are open.
@@ -40,6 +44,25 @@ final class Admission: Sendable {
             throw .overloaded("the memory for joins and backfills is in use", retryAfter: .seconds(1))
         }
     }
+
+    /// Promises `more` bytes of the disk to the temporary files of a join that has `total` by then. Throws `limitExceeded` where no join may
+    /// have so much, `overloaded` where others have it. Give them back with `releaseSpill`.
+    func reserveSpill(_ more: Int, total: Int) throws(WhenceError) {
+        guard total <= spillLimit else {
+            throw WhenceError(
+                .limitExceeded, "the join's temporary files would take more than the \(spillLimit) bytes that joins have here",
+                hint: "join fewer rows at a time, or with more memory")
+        }
+        guard spilled.add(more, ordering: .relaxed).newValue <= spillLimit else {
+            spilled.subtract(more, ordering: .relaxed)
+            throw .overloaded("the disk for temporary files of joins is in use", retryAfter: .seconds(5))
+        }
+    }
+
+    func releaseSpill(_ bytes: Int) { spilled.subtract(bytes, ordering: .relaxed) }
+
+    /// Bytes that are promised to temporary files.
+    var spillBytes: Int { spilled.load(ordering: .relaxed) }
 
     func release(_ bytes: Int) { memory.subtract(bytes, ordering: .relaxed) }
 }

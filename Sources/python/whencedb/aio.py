@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from .aio_connection import AsyncConnection
 from .answer import Answer, KnownAnswers
 from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
 from .errors import ConnectionLost, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
-from .prepared import ReadEncoder
+from .prepared import ReadEncoder, read_answer
 from .results import Result
 from .settings import Retries, Settings, make_settings
 from .spines import Columns, result_of, with_spine_rows
@@ -27,6 +27,7 @@ from .wire import kinds, messages
 from .wire.frames import Frame
 from .wire.messages import Committed
 from .wire.streams import Stream
+from .writing import Writing
 
 T = TypeVar("T")
 
@@ -160,12 +161,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Committed:
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
-        pieces = iter(data) if isinstance(data, Iterator) else iter([data])
-        first = next(pieces, None)
-        if first is None:
-            raise InputError("a backfill of no tables", place=f"view '{view}'")
-        described = await self._described(calls.selection([f"{view}.*"]))
-        call = calls.backfill(described, view, first, pieces, options, repeatable=False)
+        call = calls.backfill(await self._described(calls.selection([f"{view}.*"])), view, data, options)
         done: list[Committed] = []
 
         def started(stream: Stream) -> None:
@@ -187,18 +183,16 @@ class AsyncClient:
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
         seconds = self._timeout if timeout is None else timeout
         asked = pa.table(dict(zip(described.join_keys, encoder.arrays(entities), strict=True)))
-        payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
-
-        async def once() -> Frame:
-            connection = await self._connection(False)
-            return await connection.exchange(kinds.ONLINE_READ, payload, seconds)
-
+        microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
+        payload = encoder.payload(asked, microseconds, known.schema_id)
         try:
-            frame = await self._repeated(once, True, self._deadline(seconds))
+            if encoder.is_one(payload):
+                answer, newer = read_answer(await self._exchange(payload, seconds), known)
+            else:
+                answer, newer = await self._read_pieces(encoder.pieces(asked, microseconds, known, await self._longest()), seconds)
         except (InputError, NotFound, DefinitionError):
             self._forget()
             raise
-        answer, newer = known.read(frame.payload)
         if newer is not known:
             self._reads[place] = (encoder, newer)
         answer._entities = asked
@@ -263,7 +257,7 @@ class AsyncClient:
     ) -> Result:
         options = JoinOptions(event_time, known_at, as_served)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
-        return await self._collected(Columns(f"as_of {service}"), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, None)
 
     async def scan(
         self,
@@ -278,11 +272,11 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Result:
         call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
-        return await self._collected(Columns(f"scan of {view}"), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, None)
 
     async def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         call = calls.history(await self._described(calls.selection([f"{view}.*"])), view, entity, known_at)
-        return await self._collected(Columns(f"history of {view}"), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, None)
 
     # Upkeep
 
@@ -337,6 +331,30 @@ class AsyncClient:
 
         return await self._repeated(once, call.repeatable, self._deadline(seconds))
 
+    async def _longest(self) -> int:
+        """The longest payload that the server takes, in bytes."""
+        return (await self._connection(False)).welcome.longest_payload
+
+    async def _exchange(self, payload: bytes, seconds: float | None) -> Frame:
+        """An online read whose payload is there."""
+
+        async def once() -> Frame:
+            connection = await self._connection(False)
+            return await connection.exchange(kinds.ONLINE_READ, payload, seconds)
+
+        return await self._repeated(once, True, self._deadline(seconds))
+
+    async def _read_pieces(
+        self, requests: Generator[bytes, Frame, tuple[Answer, KnownAnswers]], seconds: float | None
+    ) -> tuple[Answer, KnownAnswers]:
+        """An online read of more entities than one request takes. The timeout is that of each request."""
+        try:
+            payload = next(requests)
+            while True:
+                payload = requests.send(await self._exchange(payload, seconds))
+        except StopIteration as end:
+            return end.value
+
     async def _stream(
         self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
     ) -> AsyncGenerator[pa.RecordBatch, None]:
@@ -371,27 +389,25 @@ class AsyncClient:
     ) -> Committed:
         described = await self._described(calls.selection([f"{view}.*"]))
         try:
-            _, pieces = calls.writes(described, view, table, options, action, key, batch_rows)
+            writing = Writing(described, view, table, options, action, key, batch_rows)
         except InputError:
             # The view may have got the feature since.
             fresh = await self._described(calls.selection([f"{view}.*"]), fresh=True)
             if fresh == described:
                 raise
-            _, pieces = calls.writes(fresh, view, table, options, action, key, batch_rows)
-        last: Committed | None = None
-        done, repeats = 0, True
-        for rows, call in pieces:
-            last = await self._run(call, timeout)
-            done, repeats = done + rows, repeats and last.is_repeat
-        if last is None:
-            raise InputError("the table has no rows", place=f"view '{view}'")
-        return Committed(last.commit_time, repeats, done)
+            writing = Writing(fresh, view, table, options, action, key, batch_rows)
+        for piece in writing.pieces(await self._longest()):
+            try:
+                writing.committed(await self._run(piece, timeout))
+            except WhenceError as error:
+                raise writing.failed(error) from error.__cause__
+        return writing.result()
 
     async def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
         described = await self._described(calls.selection(service))
         given = tables.to_table(spine, f"spine of '{described.name}'")
         call = calls.join_rows(described, given, options)
-        return Columns(str(described.selection), {*described.join_keys, options.event_time}), given, call
+        return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
     async def _described(self, chosen: messages.Selection, fresh: bool = False) -> Description:
         found = None if fresh else self._descriptions.get(chosen)

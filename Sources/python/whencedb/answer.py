@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from .errors import DefinitionError
 from .results import Result
 from .wire.columns import read_columns, read_lengths
 from .wire.messages import read_answer_head
@@ -123,6 +124,18 @@ class Answer:
         self._arrays: list[pa.Array] | None = None
         #: The table of the join keys that were asked for, put before the features in tables.
         self._entities: pa.Table | None = None
+
+    @staticmethod
+    def joined(answers: list[Answer]) -> Answer:
+        """Answers to pieces of one list of entities, as one: read when the first was."""
+        first = answers[0]
+        if len(answers) == 1:
+            return first
+        if any(answer._schema.columns != first._schema.columns for answer in answers):
+            raise DefinitionError("the definitions changed while so many entities were read", code=2002, hint="ask again", retryable=True)
+        whole = Answer(b"", first.time, sum(map(len, answers)), first._schema, 0, 0, None)
+        whole._arrays = [pa.concat_arrays(arrays) for arrays in zip(*(answer._arrow() for answer in answers), strict=True)]
+        return whole
 
     # Numpy, for the hot path
 

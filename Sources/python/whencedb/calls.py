@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import pathlib
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -25,8 +24,6 @@ T = TypeVar("T")
 TIMESTAMP = WireType.named("timestamp")
 #: About the bytes of a frame of rows: large enough to cost nothing each, small enough to be on its way while the next is made.
 FRAME_BYTES = 2 << 20
-WRITE_ROWS = 65_536
-WRITE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ class Call(Generic[T]):
 class StreamCall:
     """A request that is answered by a stream, or that uploads."""
 
+    #: What it is called, on a progress bar and in the result: `scan of trips`.
+    name: str
     kind: int
     body: Callable[[Payload], Payload]
     #: Makes the upload, given the longest payload that the server takes; None where there is none.
@@ -209,6 +208,9 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
                 place=place,
                 hint="give join keys and times only",
             )
+        if (kind := _reserved(column, features)) is not None:
+            columns[column] = given.column(column), kind
+            continue
         if column not in features:
             near = difflib.get_close_matches(column, features, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"its features are {', '.join(features)}"
@@ -219,6 +221,14 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
         for column, (array, kind) in columns.items()
     }
     return pa.table(arrays), WireSchema((column, kind) for column, (_, kind) in columns.items())
+
+
+def _reserved(column: str, features: Mapping[str, str]) -> WireType | None:
+    """The type of a column that tells rows apart: what each is, or whether it carries a feature."""
+    if column == "_kind":
+        return WireType.named("string")
+    name, _, feature = column.partition(".")
+    return WireType.named("bool") if name == "_carries" and feature in features else None
 
 
 def _event_times(given: pa.Table, options: TableOptions, place: str) -> tuple[str, pa.Table]:
@@ -232,34 +242,17 @@ def _event_times(given: pa.Table, options: TableOptions, place: str) -> tuple[st
     return "event_time", given.append_column("event_time", constant)
 
 
-def writes(
-    view: Description, name: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int
-) -> tuple[int, Iterator[tuple[int, Call[Committed]]]]:
-    """How many rows, and the writes, each with its number of rows. Everything is checked before the first is made.
-
-    Each has its own idempotency key: the given one, or a new one, and the number of the piece. So a repeat of one of them is one write.
-    """
-    rows, schema = rows_for(view, name, table, options, action)
-    base = uuid.uuid4().bytes if key is None else key.encode() if isinstance(key, str) else key
-    if not 0 < len(base) <= messages.LONGEST_KEY - 9:
-        raise InputError(f"an idempotency key has 1 to {messages.LONGEST_KEY - 9} bytes", place="idempotency_key")
-    event_time = options.event_time if isinstance(options.event_time, str) else "event_time"
-    most = min(batch_rows or WRITE_ROWS, tables.rows_of_bytes(rows, WRITE_BYTES))
-
-    def made() -> Iterator[tuple[int, Call[Committed]]]:
-        for number, batch in enumerate(tables.batches(rows, most)):
-            part = messages.Part(name, action, options.missing_is_null, event_time, options.available_at or "", schema, batch.columns)
-            yield batch.num_rows, write_call(base + b"/%d" % number, [part])
-
-    return rows.num_rows, made()
-
-
 def write_call(key: bytes, parts: Sequence[messages.Part]) -> Call[Committed]:
     return Call(kinds.WRITE, lambda payload: messages.write(payload, key, parts), kinds.COMMITTED, Committed.read)
 
 
-def backfill(view: Description, name: str, first: Any, rest: Iterator[Any], options: TableOptions, repeatable: bool) -> StreamCall:
-    """The tables' columns are those of the first."""
+def backfill(view: Description, name: str, data: Any, options: TableOptions) -> StreamCall:
+    """`data` is a table or an iterator of tables, whose columns are those of the first. It may be there already where its answer was lost, so
+    it is not repeated."""
+    rest = iter(data) if isinstance(data, Iterator) else iter([data])
+    first = next(rest, None)
+    if first is None:
+        raise InputError("a backfill of no tables", place=f"view '{name}'")
     rows, schema = rows_for(view, name, first, options)
     event_time = options.event_time if isinstance(options.event_time, str) else "event_time"
 
@@ -274,7 +267,7 @@ def backfill(view: Description, name: str, first: Any, rest: Iterator[Any], opti
     def body(payload: Payload) -> Payload:
         return messages.backfill(payload, name, options.missing_is_null, event_time, options.available_at or "", schema)
 
-    return StreamCall(kinds.BACKFILL, body, upload, is_download=False, repeatable=repeatable)
+    return StreamCall(f"backfill {name}", kinds.BACKFILL, body, upload, is_download=False, repeatable=False)
 
 
 # Reads
@@ -296,7 +289,7 @@ def history(view: Description, name: str, entity: Any, known_at: Any) -> StreamC
     keys = keys_for(view, entity)
     pin = times.optional_microseconds(known_at, "known_at")
     schema, arrays = view.key_schema, [tables.one_chunk(column) for column in keys.columns]
-    return StreamCall(kinds.HISTORY, lambda payload: messages.history(payload, name, pin, schema, arrays))
+    return StreamCall(f"history of {name}", kinds.HISTORY, lambda payload: messages.history(payload, name, pin, schema, arrays))
 
 
 def scan(
@@ -306,6 +299,7 @@ def scan(
     start = times.EARLIEST if first is None else times.microseconds(first, "start")
     end = times.LATEST if last is None else times.microseconds(last, "end")
     return StreamCall(
+        f"scan of {view}",
         kinds.SCAN,
         lambda payload: messages.scan(payload, view, features, pin, start, end, event_time),
         batch_rows=batch_rows,
@@ -342,7 +336,7 @@ def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -
     schema, keys = WireSchema(kinds_of.items()), pa.table(columns)
     call = _join(description.selection, options, messages.RowsSource(schema))
     upload = lambda longest: tables.payloads(keys, schema, FRAME_BYTES, longest)  # noqa: E731
-    return StreamCall(call.kind, call.body, upload, batch_rows=options.batch_rows, compress=options.compress)
+    return StreamCall(call.name, call.kind, call.body, upload, batch_rows=options.batch_rows, compress=options.compress)
 
 
 def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any) -> StreamCall:
@@ -355,6 +349,7 @@ def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: 
 def _join(chosen: Selection, options: JoinOptions, source: Any) -> StreamCall:
     pin = times.optional_microseconds(options.known_at, "known_at")
     return StreamCall(
+        f"as_of {chosen}",
         kinds.JOIN,
         lambda payload: messages.join(payload, chosen, options.event_time, pin, options.as_served, options.memory_bytes, source),
         batch_rows=options.batch_rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
@@ -13,8 +13,13 @@ from .errors import ConnectionLost, WhenceError
 from .pool import Pool
 from .progress import Bar
 from .settings import GRACE_SECONDS, Settings
+from .wire import kinds
 from .wire.frames import Frame, small_frame
 from .wire.streams import Stream
+
+if TYPE_CHECKING:
+    from .answer import Answer, KnownAnswers
+    from .prepared import ReadEncoder
 
 T = TypeVar("T")
 
@@ -66,6 +71,22 @@ class Carrier:
             finally:
                 self.pool.give(connection)
             time.sleep(pause)
+
+    def longest(self) -> int:
+        """The longest payload that the server takes, in bytes."""
+        with self.pool.connection() as connection:
+            return connection.welcome.longest_payload
+
+    def read_pieces(self, encoder: ReadEncoder, entities: Any, known: KnownAnswers, timeout: float | None) -> tuple[Answer, KnownAnswers]:
+        """An online read of more entities than one request takes. The timeout is that of each request."""
+        microseconds = 0 if timeout is None else max(1, int(timeout * 1e6))
+        requests = encoder.pieces(entities, microseconds, known, self.longest())
+        try:
+            payload = next(requests)
+            while True:
+                payload = requests.send(self.exchange(kinds.ONLINE_READ, payload, timeout))
+        except StopIteration as end:
+            return end.value
 
     def exchange_many(
         self, kind: int, payloads: list[bytes], timeout: float | None, accept: Callable[[int, Frame], None], in_flight: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from .answer import Answer, KnownAnswers
 from .calls import Description, JoinOptions, StreamCall, TableOptions
 from .carrier import Carrier
 from .errors import DefinitionError, InputError, NotFound, WhenceError
-from .prepared import PreparedRead, ReadEncoder
+from .prepared import PreparedRead, ReadEncoder, read_answer
 from .progress import Bar
 from .results import Result
 from .settings import Retries, Settings, make_settings
@@ -22,6 +23,7 @@ from .spines import Columns, result_of, with_spine
 from .wire import kinds, messages
 from .wire.messages import Committed
 from .wire.streams import Stream
+from .writing import Writing
 
 
 def connect(
@@ -219,19 +221,14 @@ class Client:
         It is not repeated by itself after the connection was lost, since it may be there already.
         """
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
-        pieces = iter(data) if isinstance(data, Iterator) else iter([data])
-        first = next(pieces, None)
-        if first is None:
-            raise InputError("a backfill of no tables", place=f"view '{view}'")
-        described = self._described([f"{view}.*"])
-        call = calls.backfill(described, view, first, pieces, options, repeatable=False)
+        call = calls.backfill(self._described([f"{view}.*"]), view, data, options)
         done: list[Committed] = []
 
         def started(stream: Stream) -> None:
             if stream.committed is not None:
                 done.append(stream.committed)
 
-        with Bar(f"backfill {view}", None, wanted=progress) as bar:
+        with Bar(call.name, None, wanted=progress) as bar:
             for _ in self._carrier.stream(_counted(call, bar), timeout, started):
                 pass
         return done[0]
@@ -258,11 +255,13 @@ class Client:
         asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
         payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
         try:
-            frame = self._carrier.exchange(kinds.ONLINE_READ, payload, seconds)
+            if encoder.is_one(payload):
+                answer, newer = read_answer(self._carrier.exchange(kinds.ONLINE_READ, payload, seconds), known)
+            else:
+                answer, newer = self._carrier.read_pieces(encoder, asked, known, seconds)
         except (InputError, NotFound, DefinitionError):
             self._forget()
             raise
-        answer, newer = known.read(frame.payload)
         if newer is not known:
             self._reads[place] = (encoder, newer)
         answer._entities = asked
@@ -303,7 +302,7 @@ class Client:
         columns, given, call = self._join(spine, service, options)
 
         def collected() -> Result:
-            with Bar(f"as_of {columns.name}", given.num_rows, wanted=progress) as bar:
+            with Bar(call.name, given.num_rows, wanted=progress) as bar:
                 found = []
                 for batch in self._carrier.stream(call, timeout, columns.start):
                     bar.advance(batch.num_rows)
@@ -350,7 +349,7 @@ class Client:
         """The features of every entity of a view that has a version with an event time from `start` to `end`, at each of the instants."""
         options = JoinOptions(event_time, known_at, as_served)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
-        return self._collected(f"as_of {service}", call, timeout)
+        return self._collected(call, timeout)
 
     def scan(
         self,
@@ -366,7 +365,7 @@ class Client:
     ) -> Result:
         """Every version of a view with an event time from `start` to `end`, both included."""
         call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
-        return self._collected(f"scan of {view}", call, timeout)
+        return self._collected(call, timeout)
 
     def scan_batches(
         self,
@@ -388,7 +387,7 @@ class Client:
     def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         """All versions of one entity (a dict of its join keys), with their three times, what they are, and which features they carry."""
         call = calls.history(self._described([f"{view}.*"]), view, entity, known_at)
-        return self._collected(f"history of {view}", call, timeout)
+        return self._collected(call, timeout)
 
     # Upkeep
 
@@ -419,9 +418,9 @@ class Client:
 
     # What the methods share
 
-    def _collected(self, name: str, call: StreamCall, timeout: float | None) -> Result:
+    def _collected(self, call: StreamCall, timeout: float | None) -> Result:
         def collected() -> Result:
-            columns = Columns(name)
+            columns = Columns(call.name)
             found = list(self._carrier.stream(call, timeout, columns.start))
             return result_of(columns, found, None)
 
@@ -433,35 +432,28 @@ class Client:
     ) -> Committed:  # fmt: skip
         described = self._described([f"{view}.*"])
         try:
-            total, pieces = calls.writes(described, view, table, options, action, key, batch_rows)
+            writing = Writing(described, view, table, options, action, key, batch_rows)
         except InputError:
             # The view may have got the feature since.
             fresh = self._described([f"{view}.*"], fresh=True)
             if fresh == described:
                 raise
-            total, pieces = calls.writes(fresh, view, table, options, action, key, batch_rows)
-        last: Committed | None = None
-        done, repeats = 0, True
-        with Bar(f"write {view}", total, wanted=progress) as bar:
-            for rows, call in pieces:
+            writing = Writing(fresh, view, table, options, action, key, batch_rows)
+        with Bar(f"write {view}", writing.total, wanted=progress) as bar:
+            for piece in writing.pieces(self._carrier.longest()):
                 try:
-                    last = self._carrier.run(call, timeout)
+                    committed = self._carrier.run(piece, timeout)
                 except WhenceError as error:
-                    if done:
-                        error.place = f"{error.place}, after {done:,} of {total:,} rows were committed".lstrip(", ")
-                    raise
-                done += rows
-                repeats = repeats and last.is_repeat
-                bar.advance(rows)
-        if last is None:
-            raise InputError("the table has no rows", place=f"view '{view}'")
-        return Committed(last.commit_time, repeats, done)
+                    raise writing.failed(error) from error.__cause__
+                writing.committed(committed)
+                bar.advance(committed.rows)
+        return writing.result()
 
     def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
         described = self._described(calls.selection(service))
         given = tables.to_table(spine, f"spine of '{described.name}'")
         call = calls.join_rows(described, given, options)
-        return Columns(str(described.selection), {*described.join_keys, options.event_time}), given, call
+        return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
     def _described(self, service: messages.Selection | Sequence[str], fresh: bool = False) -> Description:
         chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
@@ -490,4 +482,4 @@ def _counted(call: StreamCall, bar: Bar) -> StreamCall:
             yield payload, rows
             bar.advance(rows)
 
-    return StreamCall(call.kind, call.body, upload, call.is_download, call.repeatable, call.batch_rows, call.compress)
+    return replace(call, upload=upload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .calls import Description, keys_for
 from .errors import InputError
 from .wire import kinds, messages
 from .wire.columns import write_columns
-from .wire.frames import Frame
+from .wire.frames import LONGEST_OPENING, Frame
 from .wire.primitives import Payload, violation
 from .wire.types import WireType
 
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from .client import Client
 
 _HEAD = struct.Struct("<QQ")
+_ROWS = struct.Struct("<I")
+#: Rows of one online read.
+MOST_ENTITIES = 10_000
+
+
+def read_answer(frame: Frame, known: KnownAnswers) -> tuple[Answer, KnownAnswers]:
+    if frame.kind != kinds.ANSWER:
+        raise violation(f"an online read was answered by a message of kind {frame.kind}")
+    return known.read(frame.payload)
 
 
 class ReadEncoder:
@@ -40,6 +49,25 @@ class ReadEncoder:
         self._keys = [(name, kind, kind.arrow) for name, kind in self.schema]
         # One key of 8 bytes is the usual case, and needs no general way of writing columns.
         self._single = self._keys[0][0] if len(self._keys) == 1 and self._keys[0][1] == WireType.named("int64") else None
+
+    def is_one(self, payload: bytes) -> bool:
+        """Whether every server takes this as one request."""
+        (rows,) = _ROWS.unpack_from(payload, _HEAD.size + len(self._tail))
+        return rows <= MOST_ENTITIES and len(payload) <= LONGEST_OPENING
+
+    def pieces(
+        self, entities: Any, timeout_microseconds: int, known: KnownAnswers, longest: int
+    ) -> Generator[bytes, Frame, tuple[Answer, KnownAnswers]]:
+        """The same read in as many requests as a server needs that takes payloads of `longest` bytes: gives payloads, and takes the answer to
+        each. Each is read at its own now; the answer has the first."""
+        keys = pa.RecordBatch.from_arrays(self.arrays(entities), names=[name for name, _, _ in self._keys])
+        head = _HEAD.size + len(self._tail) + 64 * (1 + len(self._keys))
+        answers = []
+        for piece in tables.fitting(keys, MOST_ENTITIES, longest - head):
+            frame = yield self.payload(dict(zip(keys.schema.names, piece.columns, strict=True)), timeout_microseconds, known.schema_id)
+            answer, known = read_answer(frame, known)
+            answers.append(answer)
+        return Answer.joined(answers), known
 
     def payload(self, entities: Any, timeout_microseconds: int, known_schema: int) -> bytes:
         head = _HEAD.pack(timeout_microseconds, known_schema) + self._tail
@@ -102,9 +130,14 @@ class PreparedRead:
         client = self._client
         known = self._known
         seconds = client._timeout if timeout is None else timeout
-        payload = self._encoder.payload(entities, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
-        frame = client._carrier.exchange(kinds.ONLINE_READ, payload, seconds)
-        return self._answer(frame, known)
+        microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
+        payload = self._encoder.payload(entities, microseconds, known.schema_id)
+        if self._encoder.is_one(payload):
+            return self._answer(client._carrier.exchange(kinds.ONLINE_READ, payload, seconds), known)
+        answer, newer = client._carrier.read_pieces(self._encoder, entities, known, seconds)
+        if newer is not known:
+            self._known = newer
+        return answer
 
     def read(self, entities: Any, timeout: float | None = None) -> dict[str, np.ndarray]:
         """The same as a dict of numpy arrays, by name of the feature."""
@@ -127,9 +160,7 @@ class PreparedRead:
         return [answer for answer in answers if answer is not None]
 
     def _answer(self, frame: Frame, known: KnownAnswers) -> Answer:
-        if frame.kind != kinds.ANSWER:
-            raise violation(f"an online read was answered by a message of kind {frame.kind}")
-        answer, newer = known.read(frame.payload)
+        answer, newer = read_answer(frame, known)
         if newer is not known:
             self._known = newer
         return answer

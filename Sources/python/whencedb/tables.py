@@ -200,3 +200,17 @@ def payloads(table: pa.Table, schema: WireSchema, size: int, longest: int) -> It
             else:
                 half = piece.num_rows // 2
                 waiting += [piece.slice(half), piece.slice(0, half)]
+
+
+def fitting(batch: pa.RecordBatch, most_rows: int, size: int) -> Iterator[pa.RecordBatch]:
+    """A batch in pieces of at most so many rows and bytes, one behind the other: halves of halves, where rows are of very different lengths. A
+    row that is longer is a piece of its own."""
+    for first in range(0, batch.num_rows, most_rows):
+        waiting = [batch.slice(first, most_rows)]
+        while waiting:
+            piece = waiting.pop()
+            if piece.nbytes <= size or piece.num_rows == 1:
+                yield piece
+            else:
+                half = piece.num_rows // 2
+                waiting += [piece.slice(half), piece.slice(0, half)]

@@ -20,8 +20,6 @@ final class Load {
         var idempotencyKey: String?
     }
 
-    /// A batch is committed at this size, however few rows it has.
-    private static let batchBytesMax = 32 << 20
     private static let progressEvery = 1024
 
     private let target: any LoadTarget
@@ -66,7 +64,7 @@ final class Load {
         if rows > 0 { try commit() }
     }
 
-    private var isFull: Bool { target.count >= choices.batchRows || target.byteCount >= Load.batchBytesMax }
+    private var isFull: Bool { target.count >= choices.batchRows || target.byteCount >= target.commitBytes }
 
     private func commit() throws(WhenceError) {
         commits.append(try target.commit(idempotencyKey: choices.idempotencyKey.map { "\($0)/\(commits.count)" }))

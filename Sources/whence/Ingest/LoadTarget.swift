@@ -7,6 +7,8 @@ protocol LoadTarget: AnyObject {
     /// Rows and bytes that were appended since the last commit.
     var count: Int { get }
     var byteCount: Int { get }
+    /// Bytes at which a commit is made, however few rows it has.
+    var commitBytes: Int { get }
 
     /// Appends the reader's current record. Throws, with the place, what is wrong with it; the target is as before then.
     func append<Reader: RecordReader>(_ reader: Reader, by mapping: RowMapping) throws(WhenceError)

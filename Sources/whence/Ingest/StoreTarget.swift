@@ -15,6 +15,7 @@ final class StoreWrites: LoadTarget {
 
     var count: Int { batch.count }
     var byteCount: Int { batch.byteCount }
+    var commitBytes: Int { 32 << 20 }
 
     func append<Reader: RecordReader>(_ reader: Reader, by mapping: RowMapping) throws(WhenceError) {
         try mapping.append(reader, to: batch)
@@ -37,6 +38,7 @@ final class StoreBackfill: LoadTarget {
 
     var count: Int { 0 }
     var byteCount: Int { 0 }
+    var commitBytes: Int { .max }
 
     func append<Reader: RecordReader>(_ reader: Reader, by mapping: RowMapping) throws(WhenceError) {
         try mapping.append(reader, to: try backfill.rows())

@@ -90,10 +90,9 @@ final class RemoteStore: Sendable {
         return Commit(time: committed.commitTime, wasRepeated: committed.isRepeat)
     }
 
-    func backfill(_ view: String, _ schema: BatchSchema, _ rows: RowQueue, missingIsNull: Bool) async throws(WhenceError) -> Commit {
+    func backfill(_ view: String, _ schema: BatchSchema, _ rows: RowQueue) async throws(WhenceError) -> Commit {
         let committed = try await client.backfill(
-            view, schema: schema, rows, eventTime: UploadParts.eventTime, availabilityTime: UploadParts.availabilityTime,
-            missingIsNull: missingIsNull)
+            view, schema: schema, rows, eventTime: UploadRows.eventTime, availabilityTime: UploadRows.availabilityTime)
         return Commit(time: committed.commitTime, wasRepeated: committed.isRepeat)
     }
 

@@ -111,6 +111,32 @@ import WhenceProtocol
         }
     }
 
+    @Test("a slow loris: a byte now and then, before the session is open and within it, does not keep a connection") func slowLoris()
+        async throws
+    {
+        try await TestServer.run {
+            $0.limits.openingTime = .milliseconds(300)
+            $0.limits.idleTime = .milliseconds(300)
+        } _: { server in
+            let hello = try RawClient.bytes(Hello(maximumPayloadBytes: 1 << 20, client: String(repeating: "x", count: 400)), id: 0)
+            let show = try RawClient.bytes(CompactRequest(timeout: nil, view: String(repeating: "v", count: 400)), id: 1)
+            let lorises = [(try RawClient(port: server.port, opens: false), hello), (try server.client(), show)]
+            let busy = try server.client()
+            var dropped: Set<Int> = []
+            // Twenty seconds' worth: nobody is kept waiting for so long.
+            for at in 0..<400 where dropped.count < lorises.count {
+                for (index, (loris, bytes)) in lorises.enumerated() where !dropped.contains(index) {
+                    do { try loris.send(bytes: bytes[at..<at + 1]) } catch { dropped.insert(index) }
+                }
+                // Others do not notice.
+                let _: Pong = try busy.ask(Ping(timeout: nil))
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            #expect(dropped.count == lorises.count)
+            #expect(try await eventually { server.metrics.connections.value == 1 })
+        }
+    }
+
     @Test("versions that nobody speaks, and words before hello") func wrongOpening() async throws {
         try await TestServer.run { server in
             let future = try RawClient(port: server.port, opens: false)

@@ -20,7 +20,10 @@ final class GuardedAccess {
     var auditPath: String { scratch.path("audit.jsonl") }
 
     /// `eta` reads weather and has a password and a token; `dba` may do everything and has neither.
-    init(acceptsCertificates: Bool = false, clock: @escaping @Sendable () -> Timestamp = Timestamp.wallClock) throws {
+    init(
+        acceptsCertificates: Bool = false, throttle: LoginThrottle = LoginThrottle(),
+        clock: @escaping @Sendable () -> Timestamp = Timestamp.wallClock
+    ) throws {
         scratch = try ScratchDirectory()
         administration = UserAdministration(file: scratch.path("users.yaml"), iterations: 4_096)
         try administration.add("eta", password: Self.password, grants: ["reader:trips"])
@@ -28,7 +31,7 @@ final class GuardedAccess {
         token = try administration.makeToken(for: "eta", label: "laptop", lifetime: .seconds(3_600))
         access = try AccessControl(
             users: scratch.path("users.yaml"), acceptsCertificates: acceptsCertificates, audit: AuditLog(path: scratch.path("audit.jsonl")),
-            clock: clock)
+            throttle: throttle, clock: clock)
     }
 
     func audit() throws -> [[String: String]] {
@@ -45,11 +48,13 @@ final class GuardedAccess {
         return principal
     }
 
-    func scram(_ user: String, _ password: String) throws -> (Principal, isServerRight: Bool) {
+    func scram(
+        _ user: String, _ password: String, from network: ClientNetwork = .unknown
+    ) throws -> (Principal, isServerRight: Bool) {
         let client = ScramClient(user: user, password: password)
         guard
             case .challenge(let challenge, let next) = try access.begin(
-                mechanism: "SCRAM-SHA-256", data: client.first, certificateName: nil, peer: "10.0.0.1:5")
+                mechanism: "SCRAM-SHA-256", data: client.first, certificateName: nil, peer: "10.0.0.1:5", network: network)
         else { throw WhenceError(.internalError, "no challenge") }
         let (message, signature) = try client.final(challenge)
         guard case .authenticated(let principal, let data) = try next.proceed(message) else {

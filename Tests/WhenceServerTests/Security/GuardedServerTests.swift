@@ -20,9 +20,9 @@ import WhenceProtocol
 
         init(
             certificate: (CertificateMaker) throws -> (certificate: String, key: String) = { try $0.issue("localhost") },
-            clientAuthority: CertificateMaker? = nil
+            clientAuthority: CertificateMaker? = nil, throttle: LoginThrottle = LoginThrottle()
         ) async throws {
-            users = try GuardedAccess(acceptsCertificates: clientAuthority != nil)
+            users = try GuardedAccess(acceptsCertificates: clientAuthority != nil, throttle: throttle)
             authority = try CertificateMaker(authority: "test authority")
             let scratch = users.scratch
             let own = try certificate(authority)
@@ -109,6 +109,31 @@ import WhenceProtocol
         await client.close()
         #expect(Set(answers).count == 1 && answers[0].hasPrefix("4004 "), "\(answers)")
         #expect(guarded.server.metrics.counts(of: .open).codes[4004] == 3)
+        await guarded.end()
+    }
+
+    @Test("past a few wrong passwords a login is refused untried, with the time to wait; it is counted, and tokens go on") func throttled()
+        async throws
+    {
+        let guarded = try await Guarded(throttle: LoginThrottle(failures: 3, within: .seconds(3_600)))
+        var errors: [WhenceError?] = []
+        for password in ["wrong 1", "wrong 2", "wrong 3", GuardedAccess.password] {
+            let client = try await guarded.connect()
+            _ = try await client.open()
+            errors.append(await Self.code { _ = try await Self.login(client, "eta", password) })
+            await #expect(throws: (any Error).self) { _ = try await client.frame() }
+            await client.close()
+        }
+        #expect(errors.allSatisfy { $0?.code == .notAuthenticated })
+        #expect(errors.map { $0?.isRetryable } == [false, false, false, true])
+        #expect(errors.map { $0?.retryAfter != nil } == [false, false, false, true])
+        #expect(guarded.server.metrics.shedCounts.first { $0.reason == .loginFailures }?.count == 1)
+        #expect(guarded.server.metrics.counts(of: .open).codes[4004] == 4)
+        let client = try await guarded.connect()
+        _ = try await client.open()
+        try await client.send(Authenticate(mechanism: "BEARER", data: Array(guarded.users.token.text.utf8)), id: 0)
+        #expect(try Authenticated(decoding: try RawClient.check(try await client.frame())).user == "eta")
+        await client.close()
         await guarded.end()
     }
 

@@ -1,0 +1,1 @@
+"""The wire protocol as its page says it (`../wire-protocol.md`), for `generate_wire.py`."""
