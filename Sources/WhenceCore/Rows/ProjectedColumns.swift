@@ -16,6 +16,15 @@ import Foundation
     let staging: ColumnBuffer?
     /// Whether the columns have been handed out; nothing may be written to them any more.
     public private(set) var isFinished = false
+    // What `ProjectedColumns+Writing.swift` keeps of a read into columns that are used again.
+    /// Rows of the read.
+    var usedRows = 0
+    /// Whether the builders' own marks have been set.
+    var hasMarks = false
+    /// The columns as they were measured.
+    var measuredColumns: [MeasuredColumn] = []
+    /// The present that ages are counted from, where they are asked for.
+    var agesAt: Timestamp?
 
     /// - Parameter inRandomOrder: rows are not filled one after another; large results are then staged.
     public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false, inRandomOrder: Bool = false) {

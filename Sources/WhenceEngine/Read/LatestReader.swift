@@ -8,6 +8,8 @@ import WhenceCore
 public final class LatestReader {
     /// The values of the last read: a row for each entity, a column for each feature.
     public private(set) var columns: ProjectedColumns
+    /// Counts how often the types of the columns have changed.
+    private(set) var layoutChanges = 0
     private let store: Store
     private let withEventTimes: Bool
     private let featureIDs: [UInt32]
@@ -50,6 +52,7 @@ public final class LatestReader {
         let hasChanged = targets != projection.targets
         projection = RowProjection(targets: targets, layouts: view.layouts)
         if hasChanged {
+            layoutChanges += 1
             makeColumns(columns.count)
         } else {
             sink = DecodingSink(RowDecoder(projection, into: columns))
@@ -62,6 +65,20 @@ public final class LatestReader {
         try catchUp()
         makeColumns(capacity)
     }
+
+    /// Begins a read of `rows` rows into columns that are kept from read to read, and not handed out.
+    func begin(rows: Int) throws(WhenceError) {
+        try catchUp()
+        if rows > columns.count {
+            makeColumns(max(8, rows, min(2 * columns.count, 1024)))
+        } else {
+            sink.decoder.reuse()
+        }
+        columns.begin(rows: rows)
+    }
+
+    /// Lets the columns and their memory go.
+    func dropColumns() { makeColumns(0) }
 
     private func makeColumns(_ capacity: Int) {
         columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)

@@ -1,4 +1,5 @@
 import NIOCore
+import WhenceCore
 
 /// What the sessions of one event loop share. Touched on that loop only.
 final class LoopState: @unchecked Sendable {
@@ -8,12 +9,16 @@ final class LoopState: @unchecked Sendable {
     var sessions: [UInt64: Session] = [:]
     /// Readers that have lately been used, shared by the loop's sessions.
     var readers = ReaderCache()
+    /// Memory for the answers of a burst. One session at a time writes into it, so that idle ones need none.
+    var spareBuffer = ByteBuffer()
     private var sweep: RepeatedTask?
     /// When the loop began to serve its sockets in this turn; nil between turns.
     private var turnBegan: NIODeadline?
     /// When the first of an unbroken row of turns began that took longer than they should.
     private var busySince: NIODeadline?
     private let turnLimit: TimeAmount
+    /// Ends a turn; made once, so that a turn costs no memory.
+    private var turnEnd: @Sendable () -> Void = {}
 
     /// How often sessions are looked at that do nothing themselves.
     private static let sweepEvery = TimeAmount.milliseconds(250)
@@ -22,6 +27,7 @@ final class LoopState: @unchecked Sendable {
         self.eventLoop = eventLoop
         self.core = core
         turnLimit = core.limits.turnTime.timeAmount
+        turnEnd = { [unowned self] in endTurn() }
     }
 
     // MARK: Load
@@ -31,11 +37,11 @@ final class LoopState: @unchecked Sendable {
 
     /// Says that a session has something to do in this turn of the loop: all sockets that are ready are served in a turn, and what comes
     /// meanwhile waits for the next one.
-    func enterTurn() {
+    func enterTurn(_ now: NIODeadline) {
         guard turnBegan == nil else { return }
-        turnBegan = .now()
+        turnBegan = now
         // Tasks run when the turn's sockets have been served.
-        eventLoop.execute { [self] in endTurn() }
+        eventLoop.execute(turnEnd)
     }
 
     private func endTurn() {
@@ -55,6 +61,18 @@ final class LoopState: @unchecked Sendable {
         return now - turnBegan > turnLimit && now - busySince > LoopState.patience
     }
 
+    /// Counts a request that this loop has answered itself.
+    func record(_ operation: Operation, code: Int, duration: TimeAmount, rows: Int, bytes: Int) {
+        core.metrics.record(operation, code: code, nanoseconds: duration.nanoseconds, rows: rows, bytes: bytes)
+    }
+
+    /// Takes the memory of a burst that has been sent, unless it is more than most bursts need.
+    func takeBack(_ buffer: inout ByteBuffer) {
+        guard buffer.storageCapacity <= 1 << 20 else { return }
+        buffer.clear()
+        swap(&buffer, &spareBuffer)
+    }
+
     // MARK: Upkeep
 
     func begin() {
@@ -66,12 +84,13 @@ final class LoopState: @unchecked Sendable {
     func end() {
         sweep?.cancel()
         readers.removeAll()
+        spareBuffer = ByteBuffer()
     }
 
     /// Ends what has been silent for too long.
     private func sweepSessions() {
         let now = NIODeadline.now()
         for session in Array(sessions.values) { session.sweep(now) }
-        readers.removeUnused(since: now - .seconds(30))
+        readers.removeUnused(now)
     }
 }
