@@ -11,7 +11,7 @@ public struct PlacedColumns: Sendable {
         public let elementOffsets: Range<Int>
         public let values: Range<Int>
 
-        public init(
+        @inlinable public init(
             type: FeatureType, nullCount: Int, validity: Range<Int>, offsets: Range<Int>, elementOffsets: Range<Int>, values: Range<Int>
         ) {
             self.type = type
@@ -48,18 +48,19 @@ public struct PlacedColumns: Sendable {
     }
 
     /// Rows.
-    public private(set) var count = 0
+    public internal(set) var count = 0
     /// The columns, in the order of their schema.
-    public private(set) var places: [Place] = []
+    @usableFromInline var found: [Place] = []
+    @inlinable public var places: [Place] { found }
 
     public init() {}
 
     /// Begins anew, with `count` rows and no columns; the memory stays.
     public mutating func begin(count: Int, columns: Int) {
         self.count = count
-        places.removeAll(keepingCapacity: true)
-        places.reserveCapacity(columns)
+        found.removeAll(keepingCapacity: true)
+        found.reserveCapacity(columns)
     }
 
-    public mutating func append(_ place: Place) { places.append(place) }
+    @inlinable public mutating func append(_ place: Place) { found.append(place) }
 }

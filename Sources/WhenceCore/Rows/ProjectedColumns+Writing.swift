@@ -32,6 +32,8 @@ extension ProjectedColumns {
     public func measure(eventTimes: Bool, agesAt: Timestamp?) throws(WhenceError) {
         let rows = usedRows
         let isDense = unsafe memchr(states.start, 0, rows) == nil && memchr(states.start, 2, rows) == nil
+        alikeBytes = isDense && mayBeAlike ? 8 * rows : nil
+        if alikeBytes != nil { return }
         if !isDense {
             hasMarks = true
             for row in 0..<rows {
@@ -56,8 +58,12 @@ extension ProjectedColumns {
         measuredColumns = measured
     }
 
-    /// The columns in the order in which they are written.
+    /// The columns in the order in which they are written; of no meaning where all are alike.
     public var measured: [MeasuredColumn] { measuredColumns }
+
+    /// How many columns there are, and the bytes of the values of each, where every one is of numbers of 8 bytes and every row has a value
+    /// in all of them: the answer to most reads, which takes a loop without a look at types.
+    public var alike: (count: Int, valueBytes: Int)? { alikeBytes.map { (builders.count, $0) } }
 
     /// The types of the targets.
     public var types: [FeatureType] { builders.map(\.type) }
@@ -69,8 +75,19 @@ extension ProjectedColumns {
     /// end. Precondition: `start` has room for the padded sizes of `measured`.
     public func write(to start: UnsafeMutableRawPointer) throws(WhenceError) -> UnsafeMutableRawPointer {
         let rows = usedRows
-        let measured = measuredColumns
         var target = unsafe start
+        if let alikeBytes {
+            for index in 0..<builders.count {
+                if rows == 1 {
+                    unsafe target.storeBytes(of: bases[index].load(as: UInt64.self), as: UInt64.self)
+                } else if rows > 0 {
+                    unsafe target.copyMemory(from: bases[index], byteCount: alikeBytes)
+                }
+                unsafe target += alikeBytes
+            }
+            return unsafe target
+        }
+        let measured = measuredColumns
         for index in builders.indices { unsafe target = try builders[index].write(rows, measured[index].sizes, to: target) }
         if let eventTimes {
             for index in builders.count..<measured.count {

@@ -29,6 +29,12 @@ extension FrameWriter {
         var bodyBytes = 0
         var count = 0
         for part in parts {
+            if let alike = part.alike {
+                count += alike.count
+                numbers += 12 * alike.count
+                bodyBytes += alike.valueBytes * alike.count
+                continue
+            }
             let measured = part.measured
             count += measured.count
             for column in measured.span.indices {
@@ -57,6 +63,15 @@ extension FrameWriter {
             var body = unsafe start + headerBytes
             do throws(WhenceError) {
                 for part in parts {
+                    if let alike = part.alike {
+                        for _ in 0..<alike.count {
+                            unsafe header.storeBytes(of: 0, as: UInt64.self)
+                            unsafe header.storeBytes(of: UInt32(truncatingIfNeeded: alike.valueBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
+                            unsafe header += 12
+                        }
+                        unsafe body = try part.write(to: body)
+                        continue
+                    }
                     let measured = part.measured
                     for index in measured.indices {
                         let column = measured[index]

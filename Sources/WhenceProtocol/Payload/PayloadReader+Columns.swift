@@ -25,15 +25,16 @@ extension PayloadReader {
             throw WhenceError(
                 .limitExceeded, "\(rows) rows are more than the \(maximumRows) of one request", hint: "send fewer rows at a time")
         }
-        var headers = self
+        var header = offset
         var headerBytes = 0
         for type in schema.types { headerBytes += ColumnSizes.headerBytes(type) }
         try skip(headerBytes)
         try align()
         placed.begin(count: rows, columns: count)
         for index in 0..<count {
-            let nullCount = Int(try headers.integer(UInt32.self))
-            let sizes = try headers.sizes(schema.types[index])
+            // They lie within the payload, which was seen as they were stepped over.
+            let nullCount = whole.number(&header)
+            let sizes = ColumnSizes(schema.types[index], whole, &header)
             guard sizes.paddedBytes <= left else { throw invalid("a message ends within column '\(schema.names[index])'") }
             do throws(WhenceError) {
                 placed.append(try place(schema.types[index], rows: rows, nullCount: nullCount, sizes))
@@ -43,20 +44,17 @@ extension PayloadReader {
         }
     }
 
-    private mutating func sizes(_ type: FeatureType) throws(WhenceError) -> ColumnSizes {
-        var sizes = ColumnSizes()
-        let (rows, elements) = ColumnSizes.hasOffsets(type)
-        sizes.validity = Int(try integer(UInt32.self))
-        if rows { sizes.offsets = Int(try integer(UInt32.self)) }
-        if elements { sizes.elementOffsets = Int(try integer(UInt32.self)) }
-        sizes.values = Int(try integer(UInt32.self))
-        return sizes
-    }
-
     /// Finds and checks one column.
     private mutating func place(
         _ type: FeatureType, rows: Int, nullCount: Int, _ sizes: ColumnSizes
     ) throws(WhenceError) -> PlacedColumns.Place {
+        if nullCount == 0, sizes.validity == 0, let width = type.width, type != .bool, sizes.values == width * rows {
+            // What nearly every column is.
+            let values = try buffer(sizes.values)
+            let none = values.lowerBound..<values.lowerBound
+            return PlacedColumns.Place(
+                type: type, nullCount: 0, validity: none, offsets: none, elementOffsets: none, values: values)
+        }
         guard nullCount <= rows, sizes.validity == (nullCount == 0 ? 0 : (rows + 7) / 8) else {
             throw invalid("\(nullCount) nulls of \(rows) rows with a validity of \(sizes.validity) bytes")
         }
@@ -135,7 +133,25 @@ extension PayloadReader {
     }
 }
 
+extension ColumnSizes {
+    /// The lengths of a column of `type` that stand at `at`, which moves behind them.
+    fileprivate init(_ type: FeatureType, _ bytes: RawSpan, _ at: inout Int) {
+        let (rows, elements) = ColumnSizes.hasOffsets(type)
+        let validity = bytes.number(&at)
+        let offsets = rows ? bytes.number(&at) : 0
+        let elementOffsets = elements ? bytes.number(&at) : 0
+        self.init(validity: validity, offsets: offsets, elementOffsets: elementOffsets, values: bytes.number(&at))
+    }
+}
+
 extension RawSpan {
+    /// The UInt32 at `at`, which moves behind it.
+    @inline(__always) fileprivate func number(_ at: inout Int) -> Int {
+        let number = UInt32(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: at, as: UInt32.self))
+        at += 4
+        return Int(number)
+    }
+
     /// Whether these Int32, of which there is at least one, start at 0 and never fall.
     fileprivate var areOffsets: Bool {
         unsafe withUnsafeBytes { raw in

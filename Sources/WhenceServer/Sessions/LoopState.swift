@@ -9,8 +9,10 @@ final class LoopState: @unchecked Sendable {
     var sessions: [UInt64: Session] = [:]
     /// Readers that have lately been used, shared by the loop's sessions.
     var readers = ReaderCache()
-    /// Memory for the answers of a burst. One session at a time writes into it, so that idle ones need none.
-    var spareBuffer = ByteBuffer()
+    /// Memory for the answers of bursts, so that idle sessions need none.
+    private var spareBuffers: [ByteBuffer] = []
+    /// Sessions whose answers go out at the end of the turn.
+    private var unflushed: [Session] = []
     private var sweep: RepeatedTask?
     /// When the loop began to serve its sockets in this turn; nil between turns.
     private var turnBegan: NIODeadline?
@@ -44,7 +46,28 @@ final class LoopState: @unchecked Sendable {
         eventLoop.execute(turnEnd)
     }
 
+    /// Answers of a turn go out together when it ends, so that clients are woken once; in a turn that is longer than this, as they come.
+    private static let flushDelay = TimeAmount.microseconds(100)
+
+    /// Has what `session` has to say sent at the end of the turn.
+    func flushLater(_ session: Session, _ now: NIODeadline) {
+        guard let turnBegan else { return session.flush() }
+        unflushed.append(session)
+        if now - turnBegan > LoopState.flushDelay { flush() }
+    }
+
+    private func flush() {
+        // A flush may have a session go on that was held up, which then has more to say.
+        var index = 0
+        while index < unflushed.count {
+            unflushed[index].flush()
+            index += 1
+        }
+        unflushed.removeAll(keepingCapacity: true)
+    }
+
     private func endTurn() {
+        flush()
         guard let began = turnBegan else { return }
         turnBegan = nil
         if NIODeadline.now() - began > turnLimit {
@@ -66,11 +89,14 @@ final class LoopState: @unchecked Sendable {
         core.metrics.record(operation, code: code, nanoseconds: duration.nanoseconds, rows: rows, bytes: bytes)
     }
 
-    /// Takes the memory of a burst that has been sent, unless it is more than most bursts need.
-    func takeBack(_ buffer: inout ByteBuffer) {
-        guard buffer.storageCapacity <= 1 << 20 else { return }
+    /// Memory for the answers of a burst.
+    func takeBuffer() -> ByteBuffer { spareBuffers.popLast() ?? ByteBuffer() }
+
+    /// Takes the memory of a burst that has been sent, unless it is more than most bursts need, or there is enough.
+    func takeBack(_ buffer: consuming ByteBuffer) {
+        guard spareBuffers.count < 32, buffer.storageCapacity <= 256 << 10 else { return }
         buffer.clear()
-        swap(&buffer, &spareBuffer)
+        spareBuffers.append(buffer)
     }
 
     // MARK: Upkeep
@@ -84,7 +110,7 @@ final class LoopState: @unchecked Sendable {
     func end() {
         sweep?.cancel()
         readers.removeAll()
-        spareBuffer = ByteBuffer()
+        spareBuffers = []
     }
 
     /// Ends what has been silent for too long.

@@ -126,7 +126,11 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         isInBurst = false
-        flush()
+        if writer.buffer.readableBytes == 0 {
+            context.flush()
+        } else {
+            loop.flushLater(self, clock)
+        }
         context.fireChannelReadComplete()
     }
 
@@ -170,7 +174,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         guard !isTaking else { return }
         isTaking = true
         defer { isTaking = false }
-        if writer.buffer.storageCapacity == 0 { swap(&writer.buffer, &loop.spareBuffer) }
+        if writer.buffer.storageCapacity == 0 { writer.buffer = loop.takeBuffer() }
         do throws(WhenceError) {
             while !isClosed, !isClosing, !isCongested, let frame = try decoder.next() {
                 lastFrameAt = clock
@@ -228,9 +232,8 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         var sent = ByteBuffer()
         swap(&sent, &writer.buffer)
         context.flush()
-        // Where the channel has sent it all, nobody else holds the memory, and the loop's next burst is written there; an idle session
-        // keeps none.
-        loop.takeBack(&sent)
+        // Where the channel has sent it all, nobody else holds the memory, and a later burst is written there; an idle session keeps none.
+        loop.takeBack(sent)
     }
 
     /// Answers of a burst go out together when it ends; others at the end of the event loop's turn.
