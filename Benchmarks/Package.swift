@@ -21,7 +21,9 @@ let package = Package(
                 .product(name: "WhenceProtocol", package: "whence"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
-            path: "Sources/Load"),
+            path: "Sources/Load",
+            // Each connection and the run live on one event loop, and what checks of exclusive access would cost there is no server's.
+            swiftSettings: [.unsafeFlags(["-enforce-exclusivity=unchecked"])]),
         .executableTarget(
             name: "EngineBenchmarks",
             dependencies: [

@@ -36,7 +36,8 @@ final class Lane<Speech: Dialect>: ChannelInboundHandler, @unchecked Sendable {
     func flush() {
         guard let context, outgoing.readableBytes > 0 else { return }
         context.writeAndFlush(wrapOutboundOut(outgoing), promise: nil)
-        outgoing = context.channel.allocator.buffer(capacity: 4096)
+        // Written again where the channel has sent it all.
+        outgoing.clear()
     }
 
     func channelActive(context: ChannelHandlerContext) {

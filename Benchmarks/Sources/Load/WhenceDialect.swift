@@ -2,14 +2,17 @@ import NIOCore
 import WhenceCore
 import WhenceProtocol
 
-/// Whence's protocol: a request for N entities is one online read. Answers are decoded into columns, as a client would.
+/// Whence's protocol: a request for N entities is one online read. Every column of an answer is found and checked where it lies, as a client
+/// does that looks at values and keeps none.
 struct WhenceDialect: Dialect {
     private let entitiesPerRequest: Int
     private let features: Int
     private let question: PreparedQuestion
     private var picker: EntityPicker
     private var decoder = FrameDecoder(from: .server)
-    private var schema: IdentifiedSchema?
+    private var answer = PlacedOnlineAnswer()
+    /// The keys of a request, filled again for each.
+    private var keys: [Int64]
     /// What the server said that it takes.
     private var maximumPayloadBytes = WireLimits.openingPayloadBytes
 
@@ -17,6 +20,7 @@ struct WhenceDialect: Dialect {
         self.entitiesPerRequest = entitiesPerRequest
         self.features = features
         self.picker = picker
+        keys = Array(repeating: 0, count: entitiesPerRequest)
         question = try PreparedQuestion(OnlineQuestion(.service(service), keys: BatchSchema(names: ["user_id"], types: [.int64])))
     }
 
@@ -27,11 +31,10 @@ struct WhenceDialect: Dialect {
     }
 
     mutating func ask(slot: Int, into buffer: inout ByteBuffer) throws {
-        let users = ColumnBuilder(.int64)
-        for _ in 0..<entitiesPerRequest { users.append(fixed: Int64(picker.next())) }
-        let entities = ColumnBatch(names: ["user_id"], columns: [try users.finish()], count: entitiesPerRequest)
-        try OnlineRead(timeout: nil, knownSchema: schema?.id ?? 0, question: question, entities: entities).append(
-            to: &buffer, requestID: UInt32(slot + 1), maximumPayloadBytes: maximumPayloadBytes)
+        for index in keys.indices { keys[index] = Int64(picker.next()) }
+        try question.append(
+            to: &buffer, keys: keys, knownSchema: answer.schema?.id ?? 0, requestID: UInt32(slot + 1),
+            maximumPayloadBytes: maximumPayloadBytes)
     }
 
     mutating func take(from buffer: inout ByteBuffer, done: (Int, Outcome) -> Void) throws {
@@ -41,10 +44,9 @@ struct WhenceDialect: Dialect {
             let slot = Int(frame.requestID) - 1
             switch frame.kind {
             case .onlineAnswer:
-                let answer = try OnlineAnswer(decoding: frame, knowing: schema)
-                if answer.sendsSchema { schema = answer.schema }
-                guard answer.features.count == entitiesPerRequest, answer.features.columns.count == features,
-                    answer.features.columns[0].nullCount == 0
+                try answer.read(frame)
+                guard answer.features.count == entitiesPerRequest, answer.features.places.count == features,
+                    answer.features.places[0].nullCount == 0
                 else { throw WrongAnswer(description: "Whence has no value for an entity that was loaded") }
                 done(slot, .answered)
             case .error:

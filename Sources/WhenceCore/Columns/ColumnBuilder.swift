@@ -225,7 +225,8 @@ import Synchronization
         return column
     }
 
-    private func bytes(of row: Int) -> UnsafeRawBufferPointer {
+    /// The bytes of row `row` of a column of variable width; none where it has no value.
+    func bytes(of row: Int) -> UnsafeRawBufferPointer {
         guard unsafe valid[row] != 0 else { return unsafe UnsafeRawBufferPointer(start: nil, count: 0) }
         let slot = unsafe values.loadUnaligned(fromByteOffset: row * stride, as: Slot.self)
         return unsafe UnsafeRawBufferPointer(start: slot.start, count: slot.count)
@@ -288,6 +289,8 @@ import Synchronization
     private var chunks: [UnsafeMutableRawPointer] = unsafe []
     private var left = 0
     private var next: UnsafeMutableRawPointer?
+    /// Bytes of the last of the chunks.
+    private var lastBytes = 0
     /// Bytes of memory that the arena holds.
     public private(set) var byteCount = 0
 
@@ -300,6 +303,18 @@ import Synchronization
         while let chunk = unsafe chunks.popLast() { unsafe free(chunk) }
         left = 0
         byteCount = 0
+        lastBytes = 0
+    }
+
+    /// Forgets what was appended, and keeps the last block of memory, which is the longest, for what comes, unless it is long.
+    public func reuse() {
+        guard byteCount > 0 else { return }
+        guard lastBytes <= 64 << 10, let last = unsafe chunks.popLast() else { return removeAll() }
+        let kept = lastBytes
+        removeAll()
+        unsafe chunks.append(last)
+        unsafe next = last
+        (left, byteCount, lastBytes) = (kept, kept, kept)
     }
 
     /// Copies `bytes` and returns where the copy is; it stays there until `removeAll` or the end of the arena.
@@ -313,6 +328,7 @@ import Synchronization
             unsafe next = chunk
             left = size
             byteCount += size
+            lastBytes = size
         }
         guard let target = unsafe next else { return nil }
         unsafe bytes.withUnsafeBytes { unsafe target.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: count) }

@@ -16,6 +16,21 @@ import Foundation
     let staging: ColumnBuffer?
     /// Whether the columns have been handed out; nothing may be written to them any more.
     public private(set) var isFinished = false
+    // What `ProjectedColumns+Writing.swift` keeps of a read into columns that are used again.
+    /// Rows of the read.
+    var usedRows = 0
+    /// Whether the builders' own marks have been set.
+    var hasMarks = false
+    /// The columns as they were measured; empty where all are alike.
+    var measuredColumns: [MeasuredColumn] = []
+    /// Bytes of the values of every column, where all are of numbers of 8 bytes and every row has all of them; else nil.
+    var alikeBytes: Int?
+    /// Whether all targets are of numbers of 8 bytes, and nothing else is asked for.
+    let mayBeAlike: Bool
+    /// Where each column's values begin: the loop over many columns and few rows touches nothing else. Columns that are used again do not grow.
+    let bases: UnsafeMutablePointer<UnsafeMutableRawPointer>
+    /// The present that ages are counted from, where they are asked for.
+    var agesAt: Timestamp?
 
     /// - Parameter inRandomOrder: rows are not filled one after another; large results are then staged.
     public init(_ projection: RowProjection, count: Int, withEventTimes: Bool = false, inRandomOrder: Bool = false) {
@@ -23,11 +38,16 @@ import Foundation
         builders = projection.targets.map { ColumnBuilder($0.type, count: count) }
         eventTimes = withEventTimes ? ColumnBuilder(.timestamp, count: count) : nil
         states = ColumnBuffer(zeros: count)
+        mayBeAlike = !withEventTimes && builders.allSatisfy { $0.stride == 8 && !$0.isVariable && $0.type != .bool }
+        unsafe bases = .allocate(capacity: max(1, builders.count))
+        for (index, builder) in builders.enumerated() { unsafe (bases + index).initialize(to: builder.values) }
         let isStaged =
             inRandomOrder && count >= 16_384 && !withEventTimes && builders.count > 1
             && builders.allSatisfy { $0.stride == 8 && !$0.isVariable }
         staging = isStaged ? ColumnBuffer(zeros: count * builders.count * 8) : nil
     }
+
+    deinit { unsafe bases.deallocate() }
 
     /// Deals the staged rows among `rows` out to the columns. Threads may do that at once for ranges that do not overlap; all
     /// rows must have been dealt out before `finish`.

@@ -8,7 +8,7 @@ public struct RowBody {
         case bytes(Range<Int>)
     }
 
-    public let header: RowHeader
+    public private(set) var header: RowHeader
     private var places: [Place] = []
 
     /// Finds all fields of `row`. Throws `corruption` when the row is not of this layout: of another kind, of another
@@ -20,6 +20,16 @@ public struct RowBody {
     /// As above, for a row whose header is decoded already.
     public init(_ row: RawSpan, header: RowHeader, _ layout: RowLayout) throws(WhenceError) {
         self.header = header
+        try find(row, header: header, layout)
+    }
+
+    /// A body that is to be found by `find`.
+    init() { header = RowHeader(kind: .row) }
+
+    /// The same for another row, in the memory of the one before.
+    mutating func find(_ row: RawSpan, header: RowHeader, _ layout: RowLayout) throws(WhenceError) {
+        self.header = header
+        places.removeAll(keepingCapacity: true)
         guard header.kind == .row, header.schemaID == layout.schema.id else {
             throw RowHeader.corrupt("it is a \(header.kind) of schema \(header.schemaID), read as a row of schema \(layout.schema.id)")
         }

@@ -21,6 +21,7 @@
     private var taken: [Bool]
     private var missing = 0
     private var row = 0
+    private var body = RowBody()
     // The plan of the schema last met; histories rarely mix many.
     private var plan: RowProjection.Plan?
     /// The id of that schema where its dense rows can be copied eight bytes a target; else one that no row has.
@@ -115,6 +116,9 @@
         return true
     }
 
+    /// Forgets the values of an earlier read whose columns begin anew.
+    public mutating func reuse() { arena.reuse() }
+
     /// Takes all values of row `row` away.
     @inlinable public mutating func clear(_ row: Int) {
         precondition(row >= 0 && row < rowCount)
@@ -144,7 +148,7 @@
     public mutating func take(_ version: RawSpan, header: RowHeader, eventTime: Timestamp) throws(WhenceError) -> Bool {
         if plan?.layout.schema.id != header.schemaID { try usePlan(header.schemaID) }
         guard let plan, missing > 0 else { return missing == 0 }
-        let body = try RowBody(version, header: header, plan.layout)
+        try body.find(version, header: header, plan.layout)
         let before = missing
         for (target, access) in plan.accesses.enumerated() where !taken[target] && access.field >= 0 {
             switch body.place(of: access.field) {

@@ -1,129 +1,35 @@
-import RocksDB
-import Synchronization
 import WhenceCatalog
 import WhenceCore
 
 /// The online read: `value(f, e, now, now, served)` of one view's features, from the cache of latest rows or the store.
 /// One thread at a time; make one for each thread and keep it.
 public final class LatestReader {
-    /// The values of the last read: a row for each entity, a column for each feature.
-    public private(set) var columns: ProjectedColumns
-    private let store: Store
-    private let withEventTimes: Bool
-    private let featureIDs: [UInt32]
-    private var view: OpenView
-    private var walk: VersionWalk
-    private var projection: RowProjection
-    /// The store's generation that `view` is of.
-    private var generation: Int
-    private var sink: DecodingSink
-    private var cursor: Cursor
-    private var target = SeekKey()
+    private var work: LatestRead
 
     init(_ store: Store, _ view: OpenView, _ targets: [RowProjection.Target], capacity: Int, withEventTimes: Bool) {
-        self.store = store
-        self.view = view
-        self.withEventTimes = withEventTimes
-        featureIDs = targets.map(\.featureID)
-        // None: the first read makes sure of the view, which may have changed since it was looked up.
-        generation = -1
-        walk = LatestReader.walk(view)
-        projection = RowProjection(targets: targets, layouts: view.layouts)
-        columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
-        sink = DecodingSink(RowDecoder(projection, into: columns))
-        cursor = store.database.makeCursor(view.family)
+        work = LatestRead(store, view, targets, capacity: capacity, withEventTimes: withEventTimes)
     }
 
-    /// Everything that is in the store is known, and what a backfill has not yet published is not in the store.
-    private static func walk(_ view: OpenView) -> VersionWalk {
-        VersionWalk(Visibility(knownAt: .distantFuture, asServed: true, unpublished: []), ttl: view.stored.definition.ttl)
-    }
+    /// The values of the last read: a row for each entity, a column for each feature.
+    public var columns: ProjectedColumns { work.columns }
 
-    /// Takes up definitions that were applied since the reader was made; `columns` begin anew, with the types of now.
-    private func catchUp() throws(WhenceError) {
-        let current = store.generation.load(ordering: .acquiring)
-        guard current != generation else { return }
-        let view = try store.view(view.name)
-        let targets = view.targets(zip(featureIDs, projection.targets).map { ($0, $1.type) })
-        self.view = view
-        walk = LatestReader.walk(view)
-        let hasChanged = targets != projection.targets
-        projection = RowProjection(targets: targets, layouts: view.layouts)
-        if hasChanged {
-            makeColumns(columns.count)
-        } else {
-            sink = DecodingSink(RowDecoder(projection, into: columns))
-        }
-        generation = current
-    }
+    /// Counts how often the types of the columns have changed.
+    var layoutChanges: Int { work.layoutChanges }
 
     /// Makes new columns of `capacity` rows for the next reads.
-    func renew(capacity: Int) throws(WhenceError) {
-        try catchUp()
-        makeColumns(capacity)
-    }
+    func renew(capacity: Int) throws(WhenceError) { try work.renew(capacity: capacity) }
 
-    private func makeColumns(_ capacity: Int) {
-        columns = ProjectedColumns(projection, count: capacity, withEventTimes: withEventTimes)
-        sink = DecodingSink(RowDecoder(projection, into: columns))
-    }
+    /// Begins a read of `rows` rows into columns that are kept from read to read, and not handed out.
+    func begin(rows: Int) throws(WhenceError) { try work.begin(rows: rows) }
+
+    /// Lets the columns and their memory go.
+    func dropColumns() { work.dropColumns() }
 
     /// Reads the latest values of `entity` into row `row` of `columns`.
     ///
     /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
     /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
-    public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
-        if store.generation.load(ordering: .acquiring) != generation { try catchUp() }
-        // Columns that were handed out belong to whoever has them.
-        if columns.isFinished { makeColumns(columns.count) }
-        try view.checkHorizon(now)
-        sink.clear(row)
-        if try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink) { return }
-        try readFromStore(row, entity, at: now)
-    }
-
-    private func readFromStore(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
-        sink.clear(row)
-        var token = store.cache.beginFill(view: view.id, entity: entity)
-        do {
-            // After the placeholder is there, so that no commit can pass unseen between this state and the entry.
-            try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.refresh() }
-            if store.generation.load(ordering: .acquiring) != generation {
-                // Definitions were applied in between: what would be read by the old ones is no entry.
-                if let token { store.cache.abandonFill(token, view: view.id, entity: entity) }
-                token = nil
-                try catchUp()
-                sink.clear(row)
-            }
-            guard let token else {
-                seek(entity, at: now)
-                _ = try walk.run(&cursor, entity: entity, at: now, into: &sink)
-                return try check()
-            }
-            // From the entity's first version, so that one dated in the future is seen and bounds how long the entry holds.
-            seek(entity, at: .distantFuture)
-            var collected = CollectingSink(view, entity)
-            _ = try walk.run(&cursor, entity: entity, at: now, into: &collected)
-            try check()
-            let entry = LatestCache.Entry(
-                view: view.id, entityLength: entity.byteCount, bytes: collected.bytes, versions: collected.versions,
-                validFrom: now, validUntil: collected.validUntil)
-            store.cache.finishFill(token, entry)
-            try entry.replay(at: now, ttlMicros: walk.ttlMicros, into: &sink)
-        } catch {
-            if let token { store.cache.abandonFill(token, view: view.id, entity: entity) }
-            throw error
-        }
-    }
-
-    private func seek(_ entity: RawSpan, at T: Timestamp) {
-        target.set(entity, T, knownAt: .distantFuture)
-        target.seek(&cursor)
-    }
-
-    private func check() throws(WhenceError) {
-        if !cursor.isValid { try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try cursor.check() } }
-    }
+    public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) { try work.read(row, entity, at: now) }
 }
 
 extension Store {

@@ -51,6 +51,34 @@ public struct PreparedQuestion: Sendable {
         bytes = before.bytes(upTo: reader)
     }
 
+    /// Appends a request that asks this of entities with one join key, an int64, as a whole frame to `buffer`: for clients that ask for few
+    /// entities very often. Throws `limitExceeded`, and leaves the buffer as it was, for a payload longer than `maximumPayloadBytes`.
+    ///
+    /// Precondition: the question has one column of keys, of int64.
+    public func append(
+        to buffer: inout ByteBuffer, keys: borrowing [Int64], timeout: Duration? = nil, knownSchema: UInt64, requestID: UInt32,
+        maximumPayloadBytes: Int
+    ) throws(WhenceError) {
+        precondition(question.keys.types == [.int64])
+        guard keys.count <= WireLimits.onlineRows else { throw OnlineRead.tooMany(keys.count) }
+        var writer = FrameWriter(maximumPayloadBytes: maximumPayloadBytes)
+        swap(&writer.buffer, &buffer)
+        defer { swap(&writer.buffer, &buffer) }
+        try writer.frame(.onlineRead, requestID: requestID) { writer throws(WhenceError) in
+            writer.timeout(timeout)
+            writer.integer(knownSchema)
+            writer.buffer.writeImmutableBuffer(bytes)
+            writer.pad()
+            writer.integer(UInt32(keys.count))
+            writer.integer(UInt32(1))
+            writer.integer(UInt32(0))
+            writer.integer(UInt32(0))
+            writer.integer(UInt32(8 * keys.count))
+            writer.pad()
+            unsafe keys.withUnsafeBytes { _ = unsafe writer.buffer.writeBytes($0) }
+        }
+    }
+
     /// Whether `frame`, an online read, asks the same: its bytes begin with these. (A question says itself where it ends, so nothing
     /// that begins with these bytes is another one.)
     public func isAsked(by frame: Frame) -> Bool {
@@ -83,14 +111,15 @@ public struct OnlineRead: Message {
         self.range = range
     }
 
+    fileprivate static func tooMany(_ count: Int) -> WhenceError {
+        WhenceError(
+            .limitExceeded, "\(count) entities are more than \(WireLimits.onlineRows)", hint: "ask for fewer entities at a time")
+    }
+
     /// Precondition: the entities have the question's columns.
     public func encode(into writer: inout FrameWriter) throws(WhenceError) {
         let count = range?.count ?? entities.count
-        guard count <= WireLimits.onlineRows else {
-            throw WhenceError(
-                .limitExceeded, "\(count) entities are more than \(WireLimits.onlineRows)",
-                hint: "ask for fewer entities at a time")
-        }
+        guard count <= WireLimits.onlineRows else { throw OnlineRead.tooMany(count) }
         writer.timeout(timeout)
         writer.integer(knownSchema)
         writer.buffer.writeImmutableBuffer(question.bytes)
@@ -112,6 +141,28 @@ public struct OnlineRead: Message {
         try reader.skip(question.bytes.readableBytes)
         self.question = question
         entities = try reader.columns(question.question.keys, maximumRows: WireLimits.onlineRows)
+        try reader.finish()
+    }
+}
+
+/// A request that asks a question that is known already, read where it lies. Kept from request to request, so that reading one costs no
+/// memory.
+public struct PlacedOnlineRead: Sendable {
+    public private(set) var timeout: Duration?
+    /// The id of the schema that the client knows from an earlier answer; 0 for none.
+    public private(set) var knownSchema: UInt64 = 0
+    /// The join keys, one row an entity: where they lie in the frame's payload.
+    public private(set) var entities = PlacedColumns()
+
+    public init() {}
+
+    /// Reads a request that asks `question` (see `isAsked`). Throws what `OnlineRead` does.
+    public mutating func read(_ frame: Frame, asking question: PreparedQuestion) throws(WhenceError) {
+        var reader = PayloadReader(frame.payload)
+        timeout = try reader.timeout()
+        knownSchema = try reader.integer()
+        try reader.skip(question.bytes.readableBytes)
+        try reader.place(question.question.keys, into: &entities, maximumRows: WireLimits.onlineRows)
         try reader.finish()
     }
 }
@@ -190,5 +241,33 @@ public struct OnlineAnswer: Message {
             throw reader.invalid("an answer has a schema that was never sent")
         }
         features = try reader.columns(schema.schema)
+    }
+}
+
+/// An answer to `OnlineRead` that is read where it lies: what a client that looks at values, and keeps none, needs. Kept from answer to
+/// answer, so that reading one costs no memory.
+public struct PlacedOnlineAnswer: Sendable {
+    /// The time of the read.
+    public private(set) var time = Timestamp.distantPast
+    /// The schema of the last answer.
+    public private(set) var schema: IdentifiedSchema?
+    /// The features, where they lie in the frame's payload; checked like those that are copied.
+    public private(set) var features = PlacedColumns()
+
+    public init() {}
+
+    /// Reads an answer. Throws `protocolViolation` for what is none, and for one that leaves out a schema other than the last.
+    public mutating func read(_ frame: Frame) throws(WhenceError) {
+        var reader = PayloadReader(frame.payload)
+        time = try reader.time()
+        let id: UInt64 = try reader.integer()
+        if try reader.flag() {
+            let sent = try IdentifiedSchema(from: &reader)
+            guard sent.id == id else { throw reader.invalid("a schema does not have the id that is stated") }
+            schema = sent
+        }
+        guard let schema, schema.id == id else { throw reader.invalid("an answer has a schema that was never sent") }
+        try reader.place(schema.schema, into: &features)
+        try reader.finish()
     }
 }

@@ -80,19 +80,35 @@ struct ColumnExtent {
 
 extension ColumnBuffer {
     /// The Int32 at `index`; 0 past the end, where a column of no rows may have no offsets.
+    func offset(_ index: Int) -> Int { span.offset(index) }
+
+    /// Bits of `range`, which begins at a multiple of 8, that are set.
+    func setBits(_ range: Range<Int>) -> Int { span.setBits(range) }
+}
+
+extension RawSpan {
+    /// The Int32 at `index`; 0 past the end.
     func offset(_ index: Int) -> Int {
         guard index * 4 + 4 <= byteCount else { return 0 }
-        return Int(unsafe span.unsafeLoadUnaligned(fromByteOffset: index * 4, as: Int32.self))
+        return Int(unsafe unsafeLoadUnaligned(fromByteOffset: index * 4, as: Int32.self))
     }
 
     /// Bits of `range`, which begins at a multiple of 8, that are set.
     func setBits(_ range: Range<Int>) -> Int {
-        let bits = span.extracting(range.lowerBound / 8..<(range.upperBound + 7) / 8)
+        let bits = extracting(range.lowerBound / 8..<(range.upperBound + 7) / 8)
         var count = 0
         let words = range.count / 64
         for word in 0..<words { count += unsafe bits.unsafeLoadUnaligned(fromByteOffset: word * 8, as: UInt64.self).nonzeroBitCount }
         for index in words * 8..<range.count / 8 { count += bits[index].nonzeroBitCount }
         if range.count & 7 != 0 { count += (bits[range.count / 8] & ((1 << UInt8(range.count & 7)) - 1)).nonzeroBitCount }
         return count
+    }
+}
+
+extension ColumnSizes {
+    /// What the header of `columns` says of a column of `type`: the null count and the lengths, 4 bytes each.
+    static func headerBytes(_ type: FeatureType) -> Int {
+        let (rows, elements) = hasOffsets(type)
+        return 12 + (rows ? 4 : 0) + (elements ? 4 : 0)
     }
 }

@@ -4,6 +4,18 @@ import WhenceCore
 extension PayloadReader {
     /// Reads `columns` of `schema`: every length checked against the type, every offset, every string; each buffer copied once.
     mutating func columns(_ schema: BatchSchema, maximumRows: Int = WireLimits.rows) throws(WhenceError) -> ColumnBatch {
+        var placed = PlacedColumns()
+        try place(schema, into: &placed, maximumRows: maximumRows)
+        var columns: [Column] = []
+        columns.reserveCapacity(placed.places.count)
+        for place in placed.places { columns.append(copy(place, rows: placed.count)) }
+        return ColumnBatch(names: schema.names, columns: columns, count: placed.count)
+    }
+
+    /// Checks the same, and copies nothing: the places are counted from the beginning of the payload.
+    mutating func place(
+        _ schema: BatchSchema, into placed: inout PlacedColumns, maximumRows: Int = WireLimits.rows
+    ) throws(WhenceError) {
         try align()
         let rows = Int(try integer(UInt32.self))
         let count = Int(try integer(UInt32.self))
@@ -13,65 +25,62 @@ extension PayloadReader {
             throw WhenceError(
                 .limitExceeded, "\(rows) rows are more than the \(maximumRows) of one request", hint: "send fewer rows at a time")
         }
-        var headers = self
-        try skip(schema.types.reduce(0) { $0 + ColumnSizes.headerBytes($1) })
+        var header = offset
+        var headerBytes = 0
+        for type in schema.types { headerBytes += ColumnSizes.headerBytes(type) }
+        try skip(headerBytes)
         try align()
-        var columns: [Column] = []
-        columns.reserveCapacity(count)
-        for (name, type) in zip(schema.names, schema.types) {
-            let nullCount = Int(try headers.integer(UInt32.self))
-            let sizes = try headers.sizes(type)
-            guard sizes.paddedBytes <= left else { throw invalid("a message ends within column '\(name)'") }
+        placed.begin(count: rows, columns: count)
+        for index in 0..<count {
+            // They lie within the payload, which was seen as they were stepped over.
+            let nullCount = whole.number(&header)
+            let sizes = ColumnSizes(schema.types[index], whole, &header)
+            guard sizes.paddedBytes <= left else { throw invalid("a message ends within column '\(schema.names[index])'") }
             do throws(WhenceError) {
-                columns.append(try column(type, rows: rows, nullCount: nullCount, sizes))
+                placed.append(try place(schema.types[index], rows: rows, nullCount: nullCount, sizes))
             } catch {
-                throw error.at("column '\(name)'")
+                throw error.at("column '\(schema.names[index])'")
             }
         }
-        return ColumnBatch(names: schema.names, columns: columns, count: rows)
     }
 
-    private mutating func sizes(_ type: FeatureType) throws(WhenceError) -> ColumnSizes {
-        var sizes = ColumnSizes()
-        let (rows, elements) = ColumnSizes.hasOffsets(type)
-        sizes.validity = Int(try integer(UInt32.self))
-        if rows { sizes.offsets = Int(try integer(UInt32.self)) }
-        if elements { sizes.elementOffsets = Int(try integer(UInt32.self)) }
-        sizes.values = Int(try integer(UInt32.self))
-        return sizes
-    }
-
-    private mutating func column(
+    /// Finds and checks one column.
+    private mutating func place(
         _ type: FeatureType, rows: Int, nullCount: Int, _ sizes: ColumnSizes
-    ) throws(WhenceError) -> Column {
+    ) throws(WhenceError) -> PlacedColumns.Place {
+        if nullCount == 0, sizes.validity == 0, let width = type.width, type != .bool, sizes.values == width * rows {
+            // What nearly every column is.
+            let values = try buffer(sizes.values)
+            let none = values.lowerBound..<values.lowerBound
+            return PlacedColumns.Place(
+                type: type, nullCount: 0, validity: none, offsets: none, elementOffsets: none, values: values)
+        }
         guard nullCount <= rows, sizes.validity == (nullCount == 0 ? 0 : (rows + 7) / 8) else {
             throw invalid("\(nullCount) nulls of \(rows) rows with a validity of \(sizes.validity) bytes")
         }
-        let validity = try nullCount == 0 ? nil : bitmap(sizes.validity, bits: rows)
-        if let validity {
-            let counted = rows - validity.setBits(0..<rows)
+        let validity = try buffer(sizes.validity)
+        if nullCount > 0 {
+            let counted = rows - whole.extracting(validity).setBits(0..<rows)
             guard counted == nullCount else { throw invalid("\(nullCount) nulls are stated, \(counted) are there") }
         }
-        var offsets: ColumnBuffer?
-        var elementOffsets: ColumnBuffer?
-        let values: ColumnBuffer
+        var offsets = validity.upperBound..<validity.upperBound
+        var elementOffsets = offsets
+        let values: Range<Int>
         switch type {
         case .scalar(let scalar):
             if scalar.width == nil { offsets = try self.offsets(sizes.offsets, count: rows) }
             values = try self.values(scalar, count: rows, offsets: offsets, sizes.values)
         case .vector(let dimension):
             guard sizes.values == rows * dimension * 4 else { throw lengthOfValues(sizes.values) }
-            values = try take(sizes.values)
+            values = try buffer(sizes.values)
         case .list(let scalar):
-            let rowOffsets = try self.offsets(sizes.offsets, count: rows)
-            let elements = rowOffsets.offset(rows)
+            offsets = try self.offsets(sizes.offsets, count: rows)
+            let elements = whole.extracting(offsets).offset(rows)
             if scalar.width == nil { elementOffsets = try self.offsets(sizes.elementOffsets, count: elements) }
             values = try self.values(scalar, count: elements, offsets: elementOffsets, sizes.values)
-            offsets = rowOffsets
         }
-        return Column(
-            type: type, count: rows, nullCount: nullCount, validity: validity, offsets: offsets, values: values,
-            elementOffsets: elementOffsets)
+        return PlacedColumns.Place(
+            type: type, nullCount: nullCount, validity: validity, offsets: offsets, elementOffsets: elementOffsets, values: values)
     }
 
     private func lengthOfValues(_ byteCount: Int) -> WhenceError {
@@ -80,53 +89,84 @@ extension PayloadReader {
 
     /// The values of `count` rows or elements.
     private mutating func values(
-        _ scalar: ScalarType, count: Int, offsets: ColumnBuffer?, _ byteCount: Int
-    ) throws(WhenceError) -> ColumnBuffer {
-        guard byteCount == ColumnSizes.valueBytes(scalar, count) ?? offsets?.offset(count) ?? 0 else { throw lengthOfValues(byteCount) }
-        if scalar == .bool { return try bitmap(byteCount, bits: count) }
-        if scalar == .string, let offsets {
-            guard rest.extracting(0..<byteCount).isText(cutAt: offsets.span) else { throw invalid("a string is not UTF-8") }
+        _ scalar: ScalarType, count: Int, offsets: Range<Int>, _ byteCount: Int
+    ) throws(WhenceError) -> Range<Int> {
+        let expected = ColumnSizes.valueBytes(scalar, count) ?? whole.extracting(offsets).offset(count)
+        guard byteCount == expected else { throw lengthOfValues(byteCount) }
+        if scalar == .string {
+            let table = whole.extracting(offsets)
+            guard rest.extracting(0..<byteCount).isText(cutAt: table) else { throw invalid("a string is not UTF-8") }
         }
-        return try take(byteCount)
+        return try buffer(byteCount)
     }
 
-    private mutating func take(_ byteCount: Int) throws(WhenceError) -> ColumnBuffer {
-        let copy = ColumnBuffer(copying: rest.extracting(0..<byteCount))
+    /// Steps over a buffer, which has been found to lie within the payload, and its padding.
+    private mutating func buffer(_ byteCount: Int) throws(WhenceError) -> Range<Int> {
+        let start = offset
         try skip(ColumnSizes.padded(byteCount))
-        return copy
-    }
-
-    private mutating func bitmap(_ byteCount: Int, bits: Int) throws(WhenceError) -> ColumnBuffer {
-        let copy = ColumnBuffer(copyingBitmap: rest.extracting(0..<byteCount), count: bits)
-        try skip(ColumnSizes.padded(byteCount))
-        return copy
+        return start..<start + byteCount
     }
 
     /// `count + 1` offsets that start at 0 and never fall.
-    private mutating func offsets(_ byteCount: Int, count: Int) throws(WhenceError) -> ColumnBuffer {
+    private mutating func offsets(_ byteCount: Int, count: Int) throws(WhenceError) -> Range<Int> {
         guard byteCount == 4 * (count + 1) else { throw invalid("offsets of \(byteCount) bytes for \(count) values") }
-        let copy = try take(byteCount)
-        guard copy.areOffsets else { throw invalid("offsets do not start at 0 or fall") }
-        return copy
+        let place = try buffer(byteCount)
+        guard whole.extracting(place).areOffsets else { throw invalid("offsets do not start at 0 or fall") }
+        return place
+    }
+
+    private func copy(_ place: PlacedColumns.Place, rows: Int) -> Column {
+        let bytes = whole
+        func offsets(_ range: Range<Int>) -> ColumnBuffer? { range.isEmpty ? nil : ColumnBuffer(copying: bytes.extracting(range)) }
+        let values: ColumnBuffer
+        switch place.type {
+        case .scalar(.bool): values = ColumnBuffer(copyingBitmap: bytes.extracting(place.values), count: rows)
+        case .list(.bool):
+            let elements = bytes.extracting(place.offsets).offset(rows)
+            values = ColumnBuffer(copyingBitmap: bytes.extracting(place.values), count: elements)
+        default: values = ColumnBuffer(copying: bytes.extracting(place.values))
+        }
+        return Column(
+            type: place.type, count: rows, nullCount: place.nullCount,
+            validity: place.nullCount == 0 ? nil : ColumnBuffer(copyingBitmap: bytes.extracting(place.validity), count: rows),
+            offsets: offsets(place.offsets), values: values, elementOffsets: offsets(place.elementOffsets))
     }
 }
 
-extension ColumnBuffer {
-    /// Whether these Int32 start at 0 and never fall.
-    fileprivate var areOffsets: Bool {
-        let bytes = span
-        return unsafe bytes.withUnsafeBytes { raw in
-            let offsets = unsafe raw.assumingMemoryBound(to: Int32.self)
-            guard unsafe offsets[0] == 0 else { return false }
-            var falls = false
-            // No way out of the loop, so that it is vectorised.
-            for index in 1..<max(1, offsets.count) { unsafe falls = falls || offsets[index] < offsets[index - 1] }
-            return !falls
-        }
+extension ColumnSizes {
+    /// The lengths of a column of `type` that stand at `at`, which moves behind them.
+    fileprivate init(_ type: FeatureType, _ bytes: RawSpan, _ at: inout Int) {
+        let (rows, elements) = ColumnSizes.hasOffsets(type)
+        let validity = bytes.number(&at)
+        let offsets = rows ? bytes.number(&at) : 0
+        let elementOffsets = elements ? bytes.number(&at) : 0
+        self.init(validity: validity, offsets: offsets, elementOffsets: elementOffsets, values: bytes.number(&at))
     }
 }
 
 extension RawSpan {
+    /// The UInt32 at `at`, which moves behind it.
+    @inline(__always) fileprivate func number(_ at: inout Int) -> Int {
+        let number = UInt32(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: at, as: UInt32.self))
+        at += 4
+        return Int(number)
+    }
+
+    /// Whether these Int32, of which there is at least one, start at 0 and never fall.
+    fileprivate var areOffsets: Bool {
+        unsafe withUnsafeBytes { raw in
+            guard unsafe raw.loadUnaligned(as: Int32.self) == 0 else { return false }
+            var falls = false
+            // No way out of the loop, so that it is vectorised.
+            for index in 1..<max(1, raw.count / 4) {
+                unsafe falls =
+                    falls || raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self)
+                        < raw.loadUnaligned(fromByteOffset: index * 4 - 4, as: Int32.self)
+            }
+            return !falls
+        }
+    }
+
     /// Whether the pieces between `offsets` (which start at 0, never fall and end at these bytes' end) are UTF-8, each for itself:
     /// all of it is, and no piece begins within a character.
     fileprivate func isText(cutAt offsets: RawSpan) -> Bool {

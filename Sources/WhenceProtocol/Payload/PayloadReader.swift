@@ -5,24 +5,25 @@ public import WhenceCore
 /// Reads a payload from front to end. Whatever does not fit throws `protocolViolation`; nothing is allocated for a count or a
 /// length before the bytes are known to be there.
 public struct PayloadReader {
-    private var buffer: ByteBuffer
-    private let start: Int
+    private let payload: ByteBuffer
+    /// Bytes read.
+    public private(set) var offset = 0
 
-    public init(_ payload: ByteBuffer) {
-        buffer = payload
-        start = payload.readerIndex
-    }
+    public init(_ payload: ByteBuffer) { self.payload = payload }
 
     /// Bytes not read yet.
-    public var left: Int { buffer.readableBytes }
+    public var left: Int { payload.readableBytes - offset }
 
-    /// Bytes read.
-    public var offset: Int { buffer.readerIndex - start }
+    /// All of the payload, what has been read too.
+    var whole: RawSpan {
+        @_lifetime(borrow self)
+        borrowing get { payload.readableBytesSpan }
+    }
 
     /// The bytes not read yet.
     var rest: RawSpan {
         @_lifetime(borrow self)
-        borrowing get { buffer.readableBytesSpan }
+        borrowing get { payload.readableBytesSpan.extracting(offset...) }
     }
 
     private func short(_ what: String) -> WhenceError {
@@ -34,7 +35,7 @@ public struct PayloadReader {
     /// A copy of the bytes between here and where `later`, a copy of this reader that went on, stands.
     func bytes(upTo later: PayloadReader) -> ByteBuffer {
         var between = ByteBuffer()
-        if let shared = buffer.getSlice(at: buffer.readerIndex, length: later.buffer.readerIndex - buffer.readerIndex) {
+        if let shared = payload.getSlice(at: payload.readerIndex + offset, length: later.offset - offset) {
             between.writeImmutableBuffer(shared)
         }
         return between
@@ -46,7 +47,10 @@ public struct PayloadReader {
     }
 
     mutating func integer<T: FixedWidthInteger>(_: T.Type = T.self) throws(WhenceError) -> T {
-        guard let value = buffer.readInteger(endianness: .little, as: T.self) else { throw short("a number") }
+        guard let value = payload.getInteger(at: payload.readerIndex + offset, endianness: .little, as: T.self) else {
+            throw short("a number")
+        }
+        offset += MemoryLayout<T>.size
         return value
     }
 
@@ -76,9 +80,9 @@ public struct PayloadReader {
 
     mutating func string(limit: Int = WireLimits.textBytes) throws(WhenceError) -> String {
         let count = try length(limit: limit, "a string")
-        let text = buffer.readableBytesSpan.extracting(0..<count).utf8Text
+        let text = rest.extracting(0..<count).utf8Text
         guard let text else { throw invalid("a string is not UTF-8") }
-        buffer.moveReaderIndex(forwardBy: count)
+        offset += count
         return text
     }
 
@@ -86,7 +90,9 @@ public struct PayloadReader {
 
     mutating func bytes(limit: Int) throws(WhenceError) -> [UInt8] {
         let count = try length(limit: limit, "a run of bytes")
-        return buffer.readBytes(length: count) ?? []
+        let bytes = payload.getBytes(at: payload.readerIndex + offset, length: count) ?? []
+        offset += count
+        return bytes
     }
 
     /// The count of a list whose items take at least `itemBytes` each.
@@ -110,7 +116,7 @@ public struct PayloadReader {
 
     mutating func skip(_ count: Int) throws(WhenceError) {
         guard count <= left else { throw short("padding") }
-        buffer.moveReaderIndex(forwardBy: count)
+        offset += count
     }
 
     mutating func timeout() throws(WhenceError) -> Duration? {

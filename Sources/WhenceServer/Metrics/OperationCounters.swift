@@ -5,11 +5,20 @@ final class OperationCounters: Sendable {
     struct Counts {
         /// By bucket of `LatencyBuckets`, and one for what is longer; empty before the first request.
         var latencies: [Int] = []
+        /// Those without an error.
+        var successes = 0
         var micros: Int64 = 0
         var rows = 0
         var bytes = 0
-        /// By code; 0 is none.
-        var codes: [Int: Int] = [:]
+        /// Those with an error, by its code.
+        var errors: [Int: Int] = [:]
+
+        /// All of them, by code; 0 is none.
+        var codes: [Int: Int] {
+            var codes = errors
+            if successes > 0 { codes[0] = successes }
+            return codes
+        }
 
         mutating func add(_ other: Counts) {
             if latencies.isEmpty { latencies = [Int](repeating: 0, count: LatencyBuckets.boundsMicros.count + 1) }
@@ -17,7 +26,8 @@ final class OperationCounters: Sendable {
             micros &+= other.micros
             rows &+= other.rows
             bytes &+= other.bytes
-            codes.merge(other.codes, uniquingKeysWith: +)
+            successes &+= other.successes
+            errors.merge(other.errors, uniquingKeysWith: +)
         }
     }
 
@@ -34,7 +44,7 @@ final class OperationCounters: Sendable {
             counts.micros &+= micros
             counts.rows &+= rows
             counts.bytes &+= bytes
-            counts.codes[code, default: 0] &+= 1
+            if code == 0 { counts.successes &+= 1 } else { counts.errors[code, default: 0] &+= 1 }
         }
     }
 }

@@ -38,6 +38,12 @@ public final class ServerMetrics: Sendable {
         operations[operation.rawValue * Self.parts + Self.part].record(code: code, micros: micros, rows: rows, bytes: bytes)
     }
 
+    /// The same for a duration that is at hand in nanoseconds.
+    func record(_ operation: Operation, code: Int, nanoseconds: Int64, rows: Int, bytes: Int) {
+        let micros = max(0, nanoseconds / 1000)
+        operations[operation.rawValue * Self.parts + Self.part].record(code: code, micros: micros, rows: rows, bytes: bytes)
+    }
+
     /// The part of this thread. Descriptors of threads lie at least a page apart, so a multiplication spreads them.
     private static var part: Int {
         let thread = UInt(pthread_self())

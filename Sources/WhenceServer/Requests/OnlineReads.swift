@@ -6,23 +6,17 @@ import WhenceProtocol
 extension Session {
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) {
         guard isNewRequest(frame) else { return }
-        let arrival = NIODeadline.now()
-        if loop.isOverloaded(arrival) {
-            core.metrics.shed(.load)
-            core.metrics.record(.onlineRead, code: WhenceError.Code.overloaded.rawValue, duration: .zero, rows: 0, bytes: frame.byteCount)
-            return sendError(
-                .overloaded("more reads are asked for than can be answered", retryAfter: .milliseconds(20)), requestID: frame.requestID)
-        }
+        let arrival = clock
+        if loop.isOverloaded(arrival) { return shed(frame) }
         var code = 0
         var rows = 0
+        let before = writer.buffer.readableBytes
         do throws(WhenceError) {
-            let message: OnlineRead
             let reader: PreparedReader
             if let last = lastReader, last.question.isAsked(by: frame), !last.isOld {
-                message = try OnlineRead(decoding: frame, asking: last.question)
                 reader = last
             } else {
-                message = try OnlineRead(decoding: frame)
+                let message = try OnlineRead(decoding: frame)
                 // Before any name is looked up: who may read nothing learns no names from the errors.
                 try principal.check(.read, view: nil)
                 reader = try loop.readers.reader(core, message.question)
@@ -30,16 +24,12 @@ extension Session {
             }
             reader.lastUsed = arrival
             try reader.check(principal)
-            rows = message.entities.count
+            rows = try reader.take(frame)
             if rows > core.limits.inlineEntities {
                 return try answer(frame, .onlineRead, principal, on: core.points, RequestWork.onlineRead)
             }
-            let before = writer.buffer.readableBytes
-            try writer.write(try reader.answer(message), requestID: frame.requestID)
-            core.metrics.record(
-                .onlineRead, code: 0, duration: (.now() - arrival).duration, rows: rows,
-                bytes: frame.byteCount + writer.buffer.readableBytes - before)
-            return scheduleFlush()
+            try reader.answer(frame, into: &writer)
+            scheduleFlush()
         } catch {
             guard error.code != .protocolViolation else { throw error }
             code = error.code.rawValue
@@ -48,7 +38,16 @@ extension Session {
             }
             sendError(error, requestID: frame.requestID)
         }
-        core.metrics.record(.onlineRead, code: code, duration: (.now() - arrival).duration, rows: rows, bytes: frame.byteCount)
+        clock = .now()
+        loop.record(
+            .onlineRead, code: code, duration: clock - arrival, rows: rows, bytes: frame.byteCount + writer.buffer.readableBytes - before)
+    }
+
+    /// Turns a read away that has waited too long already, from its header alone.
+    private func shed(_ frame: Frame) {
+        core.metrics.shed(.load)
+        loop.record(.onlineRead, code: WhenceError.Code.overloaded.rawValue, duration: .zero, rows: 0, bytes: frame.byteCount)
+        sendError(.overloaded("more reads are asked for than can be answered", retryAfter: .milliseconds(20)), requestID: frame.requestID)
     }
 }
 
@@ -56,8 +55,9 @@ extension RequestWork {
     /// A read of more entities than an event loop answers itself.
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
         let message = try OnlineRead(decoding: frame)
-        let reader = try PreparedReader(core, message.question, capacity: message.entities.count)
+        let reader = try PreparedReader(core, message.question)
         try reader.check(principal)
-        return Answer(try reader.answer(message), rows: message.entities.count)
+        let rows = try reader.take(frame)
+        return Answer(rows: rows) { writer, _ throws(WhenceError) in try reader.answer(frame, into: &writer) }
     }
 }

@@ -4,34 +4,35 @@ import WhenceCore
 import WhenceEngine
 import WhenceProtocol
 
-/// What an online read needs beyond its entities, kept from request to request. One event loop, or one thread, at a time.
+/// What an online read needs beyond its entities, kept from request to request: a request whose entities are in the cache of latest rows
+/// is read and answered without allocation. One event loop, or one thread, at a time.
 final class PreparedReader {
     let question: PreparedQuestion
     let views: [String]
-    /// The state of the definitions that `service` was resolved by.
+    /// The state of the definitions that the service was resolved by.
     let generation: Int
     var lastUsed = NIODeadline.now()
     private let core: ServerCore
-    private let service: ResolvedService
-    private let reader: OnlineReader
-    /// The schema of the last answer.
+    private let reader: ServingReader
+    /// The schema of answers, and the layout of columns that it was made for.
     private var schema: IdentifiedSchema?
+    private var schemaLayout = -1
+    /// The request that is being answered.
+    private var request = PlacedOnlineRead()
+    /// The grants that were last found to allow reading all views.
+    private var grants: [Grant] = []
 
-    /// - Parameter capacity: the most entities of one read.
-    init(_ core: ServerCore, _ question: PreparedQuestion, capacity: Int) throws(WhenceError) {
+    init(_ core: ServerCore, _ question: PreparedQuestion) throws(WhenceError) {
         self.core = core
         self.question = question
         // The generation first: definitions that are applied in between make this reader old, and not wrong.
         generation = core.store.definitionsGeneration
-        service = try core.store.catalog.resolve(question.question.selection)
+        let service = try core.store.catalog.resolve(question.question.selection)
         views = service.selections.map { $0.view.definition.name }
-        let known = service.joinColumns.map(\.name)
-        for name in question.question.keys.names where !known.contains(name) {
-            throw WhenceError(
-                .invalidArgument, "there is no join key '\(name)'", hint: "the service needs \(known.joined(separator: ", "))")
-        }
-        reader = try core.store.onlineReader(
-            service, capacity: capacity, withEventTimes: question.question.eventTimes || question.question.ages)
+        let keys = question.question.keys
+        reader = try core.store.servingReader(
+            service, keys: zip(keys.names, keys.types).map { ($0, $1) },
+            withEventTimes: question.question.eventTimes || question.question.ages)
     }
 
     /// Whether the definitions have changed since.
@@ -39,53 +40,41 @@ final class PreparedReader {
 
     /// Throws `notAllowed` where `principal` may not read one of the views.
     func check(_ principal: Principal) throws(WhenceError) {
+        let current = principal.grants
+        // Nearly always the same array, which is seen at once.
+        if !current.isEmpty, current == grants { return }
         for view in views { try principal.check(.read, view: view) }
+        grants = current
     }
 
-    /// Reads the entities of `message`.
-    func answer(_ message: OnlineRead) throws(WhenceError) -> OnlineAnswer {
+    /// Reads a request, which asks this reader's question. Returns how many entities it has.
+    func take(_ frame: Frame) throws(WhenceError) -> Int {
+        try request.read(frame, asking: question)
+        return request.entities.count
+    }
+
+    /// Answers the request that `take` has read, which was `frame`.
+    func answer(_ frame: Frame, into writer: inout FrameWriter) throws(WhenceError) {
         let now = core.store.now
-        var features = try reader.read(message.entities, at: now)
-        if question.question.ages { features = try withAges(features, now) }
-        let schema = try schema(of: features)
-        return OnlineAnswer(time: now, schema: schema, sendsSchema: schema.id != message.knownSchema, features: features)
+        let (eventTimes, ages) = (question.question.eventTimes, question.question.ages)
+        try reader.read(request.entities, in: frame.payload.readableBytesSpan, at: now)
+        let answers = reader.answers
+        for part in answers { try part.measure(eventTimes: eventTimes, agesAt: ages ? now : nil) }
+        let schema = try currentSchema()
+        try writer.writeOnlineAnswer(
+            time: now, schema: schema, sendsSchema: schema.id != request.knownSchema, answers, rows: request.entities.count,
+            requestID: frame.requestID)
+        reader.trim()
     }
 
-    private func schema(of batch: ColumnBatch) throws(WhenceError) -> IdentifiedSchema {
+    private func currentSchema() throws(WhenceError) -> IdentifiedSchema {
         // The names are always the same; a type changes when a feature is widened.
-        if let schema, zip(schema.schema.types, batch.columns).allSatisfy({ $0 == $1.type }) { return schema }
-        let made = try IdentifiedSchema(BatchSchema(of: batch))
+        if let schema, schemaLayout == reader.layoutChanges { return schema }
+        let columns = reader.columns(eventTimes: question.question.eventTimes, ages: question.question.ages)
+        let made = try IdentifiedSchema(BatchSchema(names: columns.map(\.name), types: columns.map(\.type)))
         schema = made
+        schemaLayout = reader.layoutChanges
         return made
-    }
-
-    /// Puts ages beside event times, or in their place where those were not asked for.
-    private func withAges(_ batch: ColumnBatch, _ now: Timestamp) throws(WhenceError) -> ColumnBatch {
-        var names: [String] = []
-        var columns: [Column] = []
-        var at = 0
-        for (selection, view) in zip(service.selections, views) {
-            let end = at + selection.features.count
-            names += batch.names[at..<end]
-            columns += batch.columns[at..<end]
-            let times = batch.columns[end]
-            if question.question.eventTimes {
-                names.append(batch.names[end])
-                columns.append(times)
-            }
-            let ages = ColumnBuilder(.int64)
-            for row in 0..<batch.count {
-                if times.isValid(row) {
-                    ages.append(fixed: now.microseconds - times.load(row, as: Int64.self))
-                } else {
-                    ages.appendNull()
-                }
-            }
-            names.append("\(view).age")
-            columns.append(try ages.finish())
-            at = end + 1
-        }
-        return ColumnBatch(names: names, columns: columns, count: batch.count)
     }
 }
 
@@ -99,7 +88,7 @@ struct ReaderCache {
     /// The reader for `question`, made where there is none yet, or none that knows the definitions of now.
     mutating func reader(_ core: ServerCore, _ question: PreparedQuestion) throws(WhenceError) -> PreparedReader {
         if let found = readers[question.bytes], !found.isOld { return found }
-        let made = try PreparedReader(core, question, capacity: core.limits.inlineEntities)
+        let made = try PreparedReader(core, question)
         if readers.count >= ReaderCache.capacity, let oldest = readers.min(by: { $0.value.lastUsed < $1.value.lastUsed }) {
             readers[oldest.key] = nil
         }
@@ -107,8 +96,11 @@ struct ReaderCache {
         return made
     }
 
-    mutating func removeUnused(since time: NIODeadline) {
-        for (key, reader) in readers where reader.lastUsed < time { readers[key] = nil }
+    /// How long a reader is kept that is not used.
+    static var keptTime: TimeAmount { .seconds(30) }
+
+    mutating func removeUnused(_ now: NIODeadline) {
+        for (key, reader) in readers where now - reader.lastUsed > ReaderCache.keptTime { readers[key] = nil }
     }
 
     mutating func removeAll() { readers.removeAll() }

@@ -44,6 +44,11 @@ struct Answer {
     let rows: Int
     let write: (inout FrameWriter, UInt32) throws(WhenceError) -> Void
 
+    init(rows: Int, _ write: @escaping (inout FrameWriter, UInt32) throws(WhenceError) -> Void) {
+        self.rows = rows
+        self.write = write
+    }
+
     init<M: Message>(_ message: M, rows: Int = 0) {
         self.rows = rows
         write = { writer, id throws(WhenceError) in try writer.write(message, requestID: id) }

@@ -126,7 +126,7 @@ public final class Server: Service, Sendable {
         let time = core.limits.drainTime
         let deadline = NIODeadline.now() + time.timeAmount
         core.logger.info("draining", metadata: ["milliseconds": "\(time.microseconds / 1000)"])
-        core.drainDeadline.withLock { $0 = deadline }
+        core.beginDraining()
         for listener in listeners { try? await listener.close() }
         for loop in loops {
             try? await loop.eventLoop.submit { for session in Array(loop.sessions.values) { session.drain(within: time) } }.get()

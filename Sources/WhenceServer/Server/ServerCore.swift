@@ -21,7 +21,7 @@ final class ServerCore: Sendable {
     let upkeep: WorkPool
     let admission: Admission
     let gate: WriteGate
-    let drainDeadline = Mutex<NIODeadline?>(nil)
+    private let draining = Atomic<Bool>(false)
     private let sessionIDs = Atomic<UInt64>(0)
 
     var limits: ServerLimits { configuration.limits }
@@ -47,5 +47,7 @@ final class ServerCore: Sendable {
     func nextSessionID() -> UInt64 { sessionIDs.add(1, ordering: .relaxed).newValue }
 
     /// Whether new requests are refused, because the server is about to end.
-    var isDraining: Bool { drainDeadline.withLock { $0 != nil } }
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    func beginDraining() { draining.store(true, ordering: .relaxed) }
 }

@@ -12,7 +12,7 @@ extension Session {
             fail(.violation("a request has id 0"))
             return false
         }
-        guard requests[frame.requestID] == nil else {
+        guard requests.isEmpty || requests[frame.requestID] == nil else {
             fail(.violation("request \(frame.requestID) is open already"))
             return false
         }

@@ -15,6 +15,7 @@ extension Session {
             return
         case .open: break
         }
+        if let reader = lastReader, now - reader.lastUsed > ReaderCache.keptTime { lastReader = nil }
         if let since = congestedSince, now - since > idle { return drop("its client does not read") }
         // Long frames have longer, at the least rate of a line that is worth its connection: 16 KiB a second.
         let frameTime = idle + .milliseconds(Int64(decoder.bufferedBytes / 16))

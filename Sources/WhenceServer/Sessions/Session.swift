@@ -33,11 +33,13 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     var streams = 0
     /// Whether a stream wanted to do a step and was not let, because others have made enough that is not sent.
     var isStreamHeldBack = false
-    /// The reader of the last online read.
-    weak var lastReader: PreparedReader?
+    /// The reader of the last online read: the next one nearly always asks the same.
+    var lastReader: PreparedReader?
     let openedAt = NIODeadline.now()
     /// When a whole frame last came in.
     var lastFrameAt = NIODeadline.now()
+    /// The time, as of the beginning of this burst or the end of its last read.
+    var clock = NIODeadline.now()
     /// Since when the client has not read what is waiting for it; nil while it does.
     var congestedSince: NIODeadline?
     var peer = ""
@@ -117,7 +119,8 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         let bytes = unwrapInboundIn(data)
         guard !isClosed, !isClosing else { return }
         isInBurst = true
-        loop.enterTurn()
+        clock = .now()
+        loop.enterTurn(clock)
         core.metrics.bytesReceived.add(bytes.readableBytes)
         decoder.feed(bytes)
         takeFrames()
@@ -125,7 +128,11 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         isInBurst = false
-        flush()
+        if writer.buffer.readableBytes == 0 {
+            context.flush()
+        } else {
+            loop.flushLater(self, clock)
+        }
         context.fireChannelReadComplete()
     }
 
@@ -137,6 +144,7 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
             congestedSince = nil
+            clock = .now()
             takeFrames()
             for request in requests.values { if let stream = request.stream { pump(stream) } }
             flush()
@@ -168,9 +176,10 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         guard !isTaking else { return }
         isTaking = true
         defer { isTaking = false }
+        if writer.buffer.storageCapacity == 0 { writer.buffer = loop.takeBuffer() }
         do throws(WhenceError) {
             while !isClosed, !isClosing, !isCongested, let frame = try decoder.next() {
-                lastFrameAt = .now()
+                lastFrameAt = clock
                 try dispatch(frame)
                 // Before much has gathered, so that a client that does not read is noticed.
                 if writer.buffer.readableBytes >= 256 << 10 { flush() }
@@ -214,13 +223,19 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
         guard writer.buffer.readableBytes > 0 else { return }
         core.metrics.bytesSent.add(writer.buffer.readableBytes)
         context?.write(wrapOutboundOut(writer.buffer), promise: nil)
-        // Where the channel has taken the bytes already, the memory is used again; an idle session keeps none.
         writer.buffer = ByteBuffer()
     }
 
     func flush() {
-        handOver()
-        context?.flush()
+        guard let context else { return }
+        guard writer.buffer.readableBytes > 0 else { return context.flush() }
+        core.metrics.bytesSent.add(writer.buffer.readableBytes)
+        context.write(wrapOutboundOut(writer.buffer), promise: nil)
+        var sent = ByteBuffer()
+        swap(&sent, &writer.buffer)
+        context.flush()
+        // Where the channel has sent it all, nobody else holds the memory, and a later burst is written there; an idle session keeps none.
+        loop.takeBack(sent)
     }
 
     /// Answers of a burst go out together when it ends; others at the end of the event loop's turn.
