@@ -29,7 +29,8 @@ public final class ServingReader {
             for (name, joinKey) in zip(selection.joinColumns, selection.view.entity.joinKeys) {
                 guard let index = keys.firstIndex(where: { $0.name == name }) else {
                     throw WhenceError(
-                        .invalidArgument, "the request has no join key '\(name)'", hint: "the service needs \(known.joined(separator: ", "))")
+                        .invalidArgument, "the request has no join key '\(name)'",
+                        hint: "the service needs \(known.joined(separator: ", "))")
                 }
                 try KeyTable.check(keys[index].type, named: name, holds: joinKey.type)
                 columns.append((index, joinKey.type))

@@ -66,7 +66,8 @@ extension FrameWriter {
                     if let alike = part.alike {
                         for _ in 0..<alike.count {
                             unsafe header.storeBytes(of: 0, as: UInt64.self)
-                            unsafe header.storeBytes(of: UInt32(truncatingIfNeeded: alike.valueBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
+                            unsafe header.storeBytes(
+                                of: UInt32(truncatingIfNeeded: alike.valueBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
                             unsafe header += 12
                         }
                         unsafe body = try part.write(to: body)

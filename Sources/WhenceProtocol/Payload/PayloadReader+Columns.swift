@@ -160,7 +160,8 @@ extension RawSpan {
             // No way out of the loop, so that it is vectorised.
             for index in 1..<max(1, raw.count / 4) {
                 unsafe falls =
-                    falls || raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self)
+                    falls
+                    || raw.loadUnaligned(fromByteOffset: index * 4, as: Int32.self)
                         < raw.loadUnaligned(fromByteOffset: index * 4 - 4, as: Int32.self)
             }
             return !falls
