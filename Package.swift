@@ -43,12 +43,13 @@ let package = Package(
             providers: [.apt(["librocksdb-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CPrefetch"),
         .target(name: "CRocksDBExtras", dependencies: ["CRocksDB"]),
         .target(name: "CChecksum"),
         room("RocksDB", ["CRocksDB", "CRocksDBExtras"]),
         room("WhenceCore"),
         room("WhenceCatalog", ["WhenceCore", .product(name: "Yams", package: "Yams"), .product(name: "Crypto", package: "swift-crypto")]),
-        room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB"]),
+        room("WhenceEngine", ["WhenceCore", "WhenceCatalog", "RocksDB", "CPrefetch"]),
         room("WhenceTabular", ["WhenceCore", "CZstd", "CZlib"]),
         room("WhenceProtocol", ["WhenceCore", "CChecksum", "CZstd", .product(name: "NIOCore", package: "swift-nio")]),
         room(
@@ -81,13 +82,20 @@ let package = Package(
             ],
             swiftSettings: house),
         .target(
-            name: "StoreFixtures", dependencies: ["WhenceEngine", "WhenceCatalog", "WhenceCore"], path: "Tests/Fixtures/StoreFixtures",
+            name: "StoreFixtures", dependencies: ["RandomFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
+            path: "Tests/Fixtures/StoreFixtures",
             swiftSettings: house),
         .executableTarget(
-            name: "KillWriter", dependencies: ["StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
+            name: "KillWriter", dependencies: ["RandomFixtures", "StoreFixtures", "WhenceEngine", "WhenceCatalog", "WhenceCore"],
             path: "Tests/Fixtures/KillWriter", swiftSettings: house),
         .target(
             name: "RandomFixtures", dependencies: ["WhenceCore"], path: "Tests/Fixtures/RandomFixtures", swiftSettings: house),
+        .target(
+            name: "CertificateFixtures",
+            dependencies: [
+                .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ], path: "Tests/Fixtures/CertificateFixtures", swiftSettings: house),
         .target(name: "CAllocations", path: "Tests/Fixtures/CAllocations"),
         .executableTarget(
             name: "CountAllocations", dependencies: ["CAllocations", "WhenceModels", "WhenceCore"], path: "Tests/Fixtures/CountAllocations",
@@ -95,30 +103,31 @@ let package = Package(
         tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore", "RandomFixtures"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
-        tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "StoreFixtures"]),
+        tests("WhenceEngineTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RocksDB", "RandomFixtures", "StoreFixtures"]),
         tests("WhenceTabularTests", ["WhenceTabular", "WhenceCore"]),
         tests("WhenceProtocolTests", ["WhenceProtocol", "WhenceCore", "RandomFixtures", .product(name: "NIOCore", package: "swift-nio")]),
         tests(
             "WhenceClientTests",
             [
-                "WhenceClient", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
+                "WhenceClient", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "CertificateFixtures",
+                "StoreFixtures",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "Logging", package: "swift-log"), .product(name: "X509", package: "swift-certificates"),
-                .product(name: "SwiftASN1", package: "swift-asn1"), .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
         tests(
             "WhenceServerTests",
             [
-                "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures",
+                "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "CertificateFixtures", "StoreFixtures",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest", "RandomFixtures", "CountAllocations"]),
         tests("CommandLineTests", ["whence"]),
-        tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore"]),
-        tests("FaultTests", ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "StoreFixtures", "KillWriter"]),
+        tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RandomFixtures"]),
+        tests(
+            "FaultTests",
+            ["RocksDB", "WhenceEngine", "WhenceCatalog", "WhenceCore", "RandomFixtures", "StoreFixtures", "KillWriter"]),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

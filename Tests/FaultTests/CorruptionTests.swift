@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import RocksDB
 import StoreFixtures
 import Testing
@@ -20,7 +21,7 @@ import WhenceEngine
     }
 
     private func label(_ index: Int) -> String {
-        var random = SplitMix(UInt64(index))
+        var random = SeededRandom(seed: UInt64(index))
         return (0..<6).map { _ in String(random.next(), radix: 36) }.joined()
     }
 

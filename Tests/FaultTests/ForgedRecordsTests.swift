@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import RocksDB
 import StoreFixtures
 import Testing
@@ -11,7 +12,7 @@ import WhenceEngine
     private let scratch: ScratchDirectory
     private let path: String
     private let views: [String: UInt32]
-    private let seed = SplitMix.seed()
+    private let seed = SeededRandom.seed()
     private static let T = KillWorkload.end
 
     init() throws {
@@ -80,7 +81,7 @@ import WhenceEngine
 
     @Test("rows with changed, missing and added bytes") func rows() throws {
         print("rows: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let count: Int64 = 400
         do { try batch(try Store(at: path, options: KillWorkload.options()), entities: 0..<count) }
         try forge { database, _, numbers in
@@ -121,7 +122,7 @@ import WhenceEngine
 
     @Test("keys that are none") func keys() throws {
         print("keys: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         do { try batch(try Store(at: path, options: KillWorkload.options()), entities: 0..<20) }
         var found = 0
         for round in 0..<12 {

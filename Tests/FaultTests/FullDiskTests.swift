@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -7,7 +8,7 @@ import WhenceEngine
 
 /// A disk that fills up: said clearly, nothing in part, and all that was acknowledged is there once there is space again.
 @Suite("A full disk", .serialized) struct FullDiskTests {
-    private let workload = KillWorkload(seed: SplitMix.seed())
+    private let workload = KillWorkload(seed: SeededRandom.seed())
 
     private func id(_ number: Int) -> BatchID { BatchID(round: 0, thread: 1, number: number) }
 
@@ -88,7 +89,7 @@ import WhenceEngine
             try store.define(KillWorkload.yaml)
             for number in 0..<5 { acknowledged[id(number)] = try workload.write(id(number), to: store).time }
             let ballast = try ballast(disk, megabytes: 12)
-            var random = SplitMix(workload.seed)
+            var random = SeededRandom(seed: workload.seed)
             var failure: WhenceError?
             do throws(WhenceError) {
                 let backfill = try store.backfill("numbers")

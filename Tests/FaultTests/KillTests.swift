@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -12,9 +13,9 @@ import WhenceEngine
     private static let killsPerStore = 5
 
     @Test("whatever it acknowledged is there, and whole") func kills() throws {
-        let seed = SplitMix.seed()
+        let seed = SeededRandom.seed()
         print("kills: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let kills = ProcessInfo.processInfo.environment["WHENCE_SOAK_KILLS"].flatMap { Int($0) } ?? 20
         var totals = Survivor.Totals()
         var survivor = Survivor(try ScratchDirectory(), KillWorkload(seed: seed))
@@ -35,9 +36,9 @@ import WhenceEngine
     }
 
     @Test("a store that was being made is made by the next one who opens it") func madeAgain() throws {
-        let seed = SplitMix.seed()
+        let seed = SeededRandom.seed()
         print("madeAgain: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var unfinished = 0
         for round in 0..<25 {
             let scratch = try ScratchDirectory()

@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -8,7 +9,7 @@ import WhenceEngine
 /// A damaged log of rows that are in no file yet: refused, or cut between two batches; never misread.
 @Suite("A damaged log", .serialized) struct LogDamageTests {
     private let scratch: ScratchDirectory
-    private let seed = SplitMix.seed()
+    private let seed = SeededRandom.seed()
     private let batches: [BatchID]
     private let commits: [BatchID: Timestamp]
     private let log: String
@@ -86,7 +87,7 @@ import WhenceEngine
 
     @Test("a flipped byte is said, unless it is in the last record") func flipped() throws {
         print("flipped: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var refused = 0
         for index in 0..<25 {
             let left = try survivors("copy-\(index)") { file in
@@ -105,7 +106,7 @@ import WhenceEngine
 
     @Test("a flipped byte, opened for reading only: no batch without the ones before it") func readOnly() throws {
         print("readOnly: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         var options = LogDamageTests.options
         options.readOnly = true
         var cut = 0
@@ -129,7 +130,7 @@ import WhenceEngine
 
     @Test("cut short, as by a power failure") func torn() throws {
         print("torn: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         for index in 0..<15 {
             let left = try survivors("copy-\(index)") { file in
                 let size = try FileTree.byteCount(file)

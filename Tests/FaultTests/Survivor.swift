@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -32,7 +33,7 @@ struct Survivor {
     }
 
     /// Starts the writer, kills it, and checks the store.
-    mutating func killOnce(_ round: Int, _ random: inout SplitMix, _ totals: inout Totals) throws {
+    mutating func killOnce(_ round: Int, _ random: inout SeededRandom, _ totals: inout Totals) throws {
         let path = directory.path("store")
         let log = directory.path("log-\(round)")
         let writer = try WriterProcess(["write", path, String(workload.seed), String(round)], log: log)
@@ -108,7 +109,7 @@ struct Survivor {
     }
 
     /// Joins pinned at commit times of the ledger give what the batches up to there say.
-    private func compareJoins(_ store: Store, _ random: inout SplitMix, _ totals: inout Totals) throws {
+    private func compareJoins(_ store: Store, _ random: inout SeededRandom, _ totals: inout Totals) throws {
         let model = BatchModel(ledger, workload)
         let commits = ledger.values.sorted()
         guard !commits.isEmpty else { return }

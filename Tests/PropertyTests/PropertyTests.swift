@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import Testing
 import WhenceCore
 import WhenceEngine
@@ -47,15 +48,15 @@ import WhenceEngine
 
     @Test func readsAreThoseOfTheModel() {
         let environment = ProcessInfo.processInfo.environment
-        let first = SplitMix.statedSeed ?? UInt64.random(in: 0..<1 << 48)
+        let first = SeededRandom.statedSeed ?? UInt64.random(in: 0..<1 << 48)
         print("readsAreThoseOfTheModel: WHENCE_SEED=\(first)")
         var reads = 0
         var coverage: [String: Int] = [:]
-        if SplitMix.statedSeed != nil {
+        if SeededRandom.statedSeed != nil {
             _ = PropertyTests.run(first, &reads, &coverage)
             return
         }
-        var seeds = SplitMix(first)
+        var seeds = SeededRandom(seed: first)
         var seed = first
         var schedules = 0
         if let seconds = environment["WHENCE_SOAK_SECONDS"].flatMap({ Double($0) }) {

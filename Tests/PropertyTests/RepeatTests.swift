@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import Testing
 import WhenceCatalog
 import WhenceCore
@@ -9,7 +10,7 @@ import WhenceEngine
     private static let rows = 4_500
 
     /// A spine with repeats, null keys and entities that the store does not know, in no order.
-    private static func spine(_ random: inout SplitMix) throws -> ColumnBatch {
+    private static func spine(_ random: inout SeededRandom) throws -> ColumnBatch {
         let (uid, town, number, at) = (ColumnBuilder(.int64), ColumnBuilder(.string), ColumnBuilder(.int64), ColumnBuilder(.timestamp))
         for _ in 0..<rows {
             if random.chance(1, 30) { uid.appendNull() } else { uid.append(fixed: Int64(random.below(50)) - 5) }
@@ -33,7 +34,7 @@ import WhenceEngine
             services: [FeatureService(name: "all", selections: [0, 1, 2].map { FeatureSelection(view: World.viewNames[$0]) })])
     }
 
-    private static func fill(_ store: Store, _ random: inout SplitMix) throws {
+    private static func fill(_ store: Store, _ random: inout SeededRandom) throws {
         for commit in 0..<20 {
             var batches: [RowBatch] = []
             for view in 0..<3 {
@@ -74,9 +75,9 @@ import WhenceEngine
     }
 
     @Test func aJoinIsTheSameToTheByte() throws {
-        let seed = SplitMix.statedSeed ?? UInt64.random(in: 0..<1 << 48)
+        let seed = SeededRandom.statedSeed ?? UInt64.random(in: 0..<1 << 48)
         print("aJoinIsTheSameToTheByte: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("whence-repeat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let spine = try RepeatTests.spine(&random)

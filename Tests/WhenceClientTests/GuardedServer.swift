@@ -1,48 +1,23 @@
-import Crypto
+import CertificateFixtures
 import Foundation
 import StoreFixtures
-import SwiftASN1
 import WhenceClient
-import X509
 
 @testable import WhenceServer
 
-/// An authority for tests, made on the spot.
+/// An authority whose certificates are in files, as the client takes them.
 struct TestAuthority {
-    private let key = P256.Signing.PrivateKey()
-    private let certificate: Certificate
+    private let maker: CertificateMaker
 
-    init() throws {
-        let signing = Certificate.PrivateKey(key)
-        let subject = try DistinguishedName { CommonName("test authority") }
-        certificate = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: signing.publicKey, notValidBefore: Date(timeIntervalSinceNow: -86_400),
-            notValidAfter: Date(timeIntervalSinceNow: 86_400), issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.isCertificateAuthority(maxPathLength: nil))
-                Critical(KeyUsage(keyCertSign: true))
-            }, issuerPrivateKey: signing)
-    }
+    init() throws { maker = try CertificateMaker(authority: "test authority") }
 
-    func write(to path: String) throws {
-        try certificate.serializeAsPEM().pemString.write(toFile: path, atomically: true, encoding: .utf8)
-    }
+    func write(to path: String) throws { try maker.pem().write(toFile: path, atomically: true, encoding: .utf8) }
 
     /// Writes a certificate for `name` to `path.pem`, its key to `path.key`.
     func issue(_ name: String, to path: String, validFor seconds: TimeInterval = 3_600) throws {
-        let own = P256.Signing.PrivateKey()
-        let issued = try Certificate(
-            version: .v3, serialNumber: .init(), publicKey: Certificate.PrivateKey(own).publicKey,
-            notValidBefore: Date(timeIntervalSinceNow: -7_200), notValidAfter: Date(timeIntervalSinceNow: seconds),
-            issuer: certificate.subject,
-            subject: try DistinguishedName { CommonName(name) }, signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.notCertificateAuthority)
-                try ExtendedKeyUsage([.serverAuth, .clientAuth])
-                SubjectAlternativeNames([.dnsName(name)])
-            }, issuerPrivateKey: Certificate.PrivateKey(key))
-        try issued.serializeAsPEM().pemString.write(toFile: path + ".pem", atomically: true, encoding: .utf8)
-        try own.pemRepresentation.write(toFile: path + ".key", atomically: true, encoding: .utf8)
+        let issued = try maker.issue(name, from: -7_200, to: seconds)
+        try issued.certificate.write(toFile: path + ".pem", atomically: true, encoding: .utf8)
+        try issued.key.write(toFile: path + ".key", atomically: true, encoding: .utf8)
     }
 }
 

@@ -1,3 +1,4 @@
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -37,7 +38,7 @@ import WhenceEngine
         return ColumnBatch(names: names, columns: columns, count: rows.count)
     }
 
-    private static func random(_ count: Int, _ random: inout SplitMix) -> [Row] {
+    private static func random(_ count: Int, _ random: inout SeededRandom) -> [Row] {
         (0..<count).map { number in
             // No two versions of one time: which of them a batch takes is for other tests.
             var row = Row(driver: Int64.random(in: 0..<9, using: &random), time: Examples.minute(-1_000 + number))
@@ -60,8 +61,8 @@ import WhenceEngine
 
     @Test("nulls, absent features, deletions and retractions, as ordinary writes and as backfills", arguments: [false, true])
     func sameAsRowByRow(backfill: Bool) throws {
-        let seed = SplitMix.seed()
-        var random = SplitMix(seed)
+        let seed = SeededRandom.seed()
+        var random = SeededRandom(seed: seed)
         let rows = Self.random(500, &random)
         let (byRow, byColumn) = (try Examples(), try Examples())
         func fill(_ it: Examples, _ body: (RowBatch) throws -> Void) throws {

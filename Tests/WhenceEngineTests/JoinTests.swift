@@ -1,3 +1,4 @@
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -92,9 +93,9 @@ import WhenceEngine
     }
 
     @Test("the answer does not depend on blocks, batches, memory or threads") func blocks() throws {
-        let seed = SplitMix.seed()
+        let seed = SeededRandom.seed()
         print("blocks: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let rows = (0..<5000).map { _ in
             Row(
                 driver: random.chance(1, 20) ? nil : Int64(random.below(5)), country: random.chance(1, 2) ? "US" : "DE",

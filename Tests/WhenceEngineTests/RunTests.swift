@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Testing
 import WhenceCatalog
@@ -9,7 +10,7 @@ import WhenceCore
 /// Sorted runs on disk, and their merge: against sorting everything in memory.
 @Suite("Runs") struct RunTests {
     private let scratch: ScratchDirectory
-    private let seed = SplitMix.seed()
+    private let seed = SeededRandom.seed()
 
     init() throws { scratch = try ScratchDirectory() }
 
@@ -21,7 +22,7 @@ import WhenceCore
     private func file() throws(WhenceError) -> SpillFile { try SpillFile(in: scratch.path, for: "the test") }
 
     /// A run of random entries; keys repeat within it and among runs. The row says where it came from.
-    private func entries(_ run: Int, _ random: inout SplitMix, atMost count: Int) -> [Entry] {
+    private func entries(_ run: Int, _ random: inout SeededRandom, atMost count: Int) -> [Entry] {
         let made = (0..<random.below(count + 1)).map { index in
             // Some keys begin as others do, and longer than eight bytes.
             let stem = [UInt8](repeating: 7, count: random.below(3) * 6)
@@ -67,7 +68,7 @@ import WhenceCore
 
     @Test("merged in the order of keys, then of runs, for any number of runs, empty ones among them") func merges() throws {
         print("merges: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         for count in [0, 1, 2, 3, 5, 8, 17, 64] {
             let file = try file()
             let made = (0..<count).map { entries($0, &random, atMost: 40) }
@@ -85,7 +86,7 @@ import WhenceCore
 
     @Test("thousands of runs: in passes, no more at once than stated, and nothing written more often than it must") func passes() throws {
         print("passes: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         for (count, fanIn, passes) in [(64, 64, 0), (65, 64, 1), (3000, 64, 1), (3000, 3, 7), (5000, 64, 2)] {
             let first = try file()
             let made = (0..<count).map { entries($0, &random, atMost: 5) }
@@ -107,7 +108,7 @@ import WhenceCore
 
     @Test("a backfill of thousands of runs is the one that fits into memory, row by row") func backfill() throws {
         print("backfill: WHENCE_SEED=\(seed)")
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let spilled = try Examples()
         let whole = try Examples()
         let fills = try [
@@ -140,5 +141,5 @@ import WhenceCore
 }
 
 extension [RunTests.Entry] {
-    fileprivate func randomKey(_ random: inout SplitMix) -> [UInt8]? { isEmpty ? nil : self[random.below(count)].key }
+    fileprivate func randomKey(_ random: inout SeededRandom) -> [UInt8]? { isEmpty ? nil : self[random.below(count)].key }
 }

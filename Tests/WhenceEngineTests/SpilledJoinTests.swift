@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import Synchronization
 import Testing
@@ -31,13 +32,13 @@ import WhenceEngine
               - { view: counts, join_keys: { user: other }, prefix: other_ }
         """
     private let it: Examples
-    private let seed = SplitMix.seed()
+    private let seed = SeededRandom.seed()
     private static let users = 40
     private static let towns = ["Aalen", "Aalen-West", "a town whose name is longer than eight bytes", ""]
 
     init() throws {
         it = try Examples(yaml: SpilledJoinTests.yaml)
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let counts = try it.store.batch("counts")
         let words = try it.store.batch("words")
         for user in 0..<Int64(SpilledJoinTests.users) {
@@ -68,7 +69,7 @@ import WhenceEngine
 
     /// A spine in batches of random sizes, some of them empty.
     private func spine(_ rows: Int, largestBatch: Int) throws -> [ColumnBatch] {
-        var random = SplitMix(seed &+ UInt64(rows))
+        var random = SeededRandom(seed: seed &+ UInt64(rows))
         var batches: [ColumnBatch] = []
         var row = 0
         while row < rows {

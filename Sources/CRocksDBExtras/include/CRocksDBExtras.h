@@ -65,9 +65,6 @@ char *extras_compact_range(
 // stands in the way, to be freed by rocksdb_free.
 char *extras_resume(rocksdb_t *database);
 
-// Brings the line of memory at `address` into the processor's cache, if it can be done without waiting. Any address will do.
-static inline void extras_prefetch(const void *address) { __builtin_prefetch(address); }
-
 // An information log in the file `path` that begins anew when it has `max_bytes`, the old one becoming `path`.old, and that loses lines
 // when they cannot be written. RocksDB's own aborts the process (in builds with assertions, as Debian's) when the disk is
 // full. For rocksdb_options_set_info_log; destroy it after that.

@@ -1,4 +1,4 @@
-import CRocksDBExtras
+import CPrefetch
 import Foundation
 import WhenceCore
 
@@ -147,10 +147,10 @@ import WhenceCore
     /// Brings the versions at which `quarter(of:)` looks into the processor's cache.
     @inline(__always) func prefetchQuarters(of range: Range<Int>) {
         let quarter = range.count >> 2
-        unsafe extras_prefetch(versions + range.lowerBound)
-        unsafe extras_prefetch(versions + (range.lowerBound + quarter))
-        unsafe extras_prefetch(versions + (range.lowerBound + 2 * quarter))
-        unsafe extras_prefetch(versions + (range.lowerBound + 3 * quarter))
+        unsafe prefetch_line(versions + range.lowerBound)
+        unsafe prefetch_line(versions + (range.lowerBound + quarter))
+        unsafe prefetch_line(versions + (range.lowerBound + 2 * quarter))
+        unsafe prefetch_line(versions + (range.lowerBound + 3 * quarter))
     }
 
     /// A quarter of `range`, more or less, in which or at whose end the first version is that is not newer than the times of these codes.
@@ -169,8 +169,8 @@ import WhenceCore
     /// Brings the beginning of a version's row into the processor's cache.
     @inline(__always) func prefetchRow(_ version: Int) {
         let start = unsafe rows + Int(versions[version].rowStart)
-        unsafe extras_prefetch(start)
-        unsafe extras_prefetch(start + 64)
+        unsafe prefetch_line(start)
+        unsafe prefetch_line(start + 64)
     }
 
     // MARK: Versions

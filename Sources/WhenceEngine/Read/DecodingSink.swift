@@ -1,4 +1,4 @@
-import CRocksDBExtras
+import CPrefetch
 import WhenceCatalog
 import WhenceCore
 
@@ -18,7 +18,7 @@ struct DecodingSink: VersionSink, ~Copyable {
     }
 
     /// Brings the place of `row`, which is to be answered soon, into the processor's cache.
-    @inline(__always) func prefetch(_ row: Int) { unsafe extras_prefetch(decoder.place(of: row)) }
+    @inline(__always) func prefetch(_ row: Int) { unsafe prefetch_line(decoder.place(of: row)) }
 
     /// Starts the answer for `row`, which may hold an earlier one.
     @inline(__always) mutating func clear(_ row: Int) {

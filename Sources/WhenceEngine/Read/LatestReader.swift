@@ -42,6 +42,17 @@ extension Store {
         let open = try self.view(view)
         return LatestReader(self, open, try open.targets(features), capacity: capacity, withEventTimes: withEventTimes)
     }
+
+    /// A reader for each selection of a service.
+    func latestReaders(_ service: ResolvedService, capacity: Int, withEventTimes: Bool) throws(WhenceError) -> [LatestReader] {
+        var readers: [LatestReader] = []
+        for selection in service.selections {
+            let targets = selection.features.map { RowProjection.Target(featureID: $0.featureID, type: $0.type) }
+            let view = try view(selection.view.definition.name)
+            readers.append(LatestReader(self, view, targets, capacity: capacity, withEventTimes: withEventTimes))
+        }
+        return readers
+    }
 }
 
 extension OpenView {

@@ -15,14 +15,7 @@ public final class OnlineReader {
         self.service = service
         self.capacity = capacity
         self.withEventTimes = withEventTimes
-        var readers: [LatestReader] = []
-        for selection in service.selections {
-            let targets = selection.features.map { RowProjection.Target(featureID: $0.featureID, type: $0.type) }
-            readers.append(
-                LatestReader(
-                    store, try store.view(selection.view.definition.name), targets, capacity: capacity, withEventTimes: withEventTimes))
-        }
-        self.readers = readers
+        readers = try store.latestReaders(service, capacity: capacity, withEventTimes: withEventTimes)
     }
 
     /// The service's features for each row of `request`, whose columns hold the join keys; a row without any history

@@ -22,7 +22,6 @@ public final class ServingReader {
             throw WhenceError(
                 .invalidArgument, "there is no join key '\(name)'", hint: "the service needs \(known.joined(separator: ", "))")
         }
-        var readers: [LatestReader] = []
         var keyColumns: [[(column: Int, type: KeyType)]] = []
         for selection in service.selections {
             var columns: [(column: Int, type: KeyType)] = []
@@ -36,12 +35,8 @@ public final class ServingReader {
                 columns.append((index, joinKey.type))
             }
             keyColumns.append(columns)
-            let targets = selection.features.map { RowProjection.Target(featureID: $0.featureID, type: $0.type) }
-            readers.append(
-                LatestReader(
-                    store, try store.view(selection.view.definition.name), targets, capacity: 0, withEventTimes: withEventTimes))
         }
-        self.readers = readers
+        readers = try store.latestReaders(service, capacity: 0, withEventTimes: withEventTimes)
         self.keyColumns = keyColumns
     }
 

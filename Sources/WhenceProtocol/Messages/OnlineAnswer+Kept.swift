@@ -44,12 +44,7 @@ extension FrameWriter {
         }
         let headerBytes = ColumnSizes.padded(numbers)
         let byteCount = headerBytes + bodyBytes
-        guard payloadBytes + byteCount <= maximumPayloadBytes else {
-            throw WhenceError(
-                .limitExceeded,
-                "\(rows) rows take \(byteCount) bytes, more than the \(maximumPayloadBytes) that the other side takes in one message",
-                hint: "send fewer rows at a time")
-        }
+        try checkRoom(for: byteCount, rows: rows)
         var failure: WhenceError?
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
             guard let start = memory.baseAddress else { return 0 }

@@ -14,17 +14,22 @@ extension FrameWriter {
         pad()
         let (headerBytes, bodyBytes) = ColumnExtent.byteCounts(batch, range)
         let byteCount = headerBytes + bodyBytes
-        guard payloadBytes + byteCount <= maximumPayloadBytes else {
-            throw WhenceError(
-                .limitExceeded,
-                "\(range.count) rows take \(byteCount) bytes, more than the \(maximumPayloadBytes) that the other side takes in one message",
-                hint: "send fewer rows at a time")
-        }
+        try checkRoom(for: byteCount, rows: range.count)
         unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
             guard let start = memory.baseAddress else { return 0 }
             var target = unsafe ColumnsTarget(start, headerBytes: headerBytes, byteCount: byteCount)
             unsafe target.put(batch, range)
             return byteCount
+        }
+    }
+
+    /// Refuses columns that the other side would not take in this message.
+    func checkRoom(for byteCount: Int, rows: Int) throws(WhenceError) {
+        guard payloadBytes + byteCount <= maximumPayloadBytes else {
+            throw WhenceError(
+                .limitExceeded,
+                "\(rows) rows take \(byteCount) bytes, more than the \(maximumPayloadBytes) that the other side takes in one message",
+                hint: "send fewer rows at a time")
         }
     }
 }

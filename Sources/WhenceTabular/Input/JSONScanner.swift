@@ -112,7 +112,7 @@ struct JSONScanner: ~Escapable {
         }
     }
 
-    /// Takes `uXXXX`.
+    /// Takes the letter u and four hexadecimal digits.
     @_lifetime(self: copy self)
     private mutating func hexUnit() throws(JSONFault) -> UInt32 {
         position += 1

@@ -1,4 +1,5 @@
 import Foundation
+import RandomFixtures
 import StoreFixtures
 import WhenceCore
 import WhenceEngine
@@ -49,7 +50,7 @@ final class Writing: Sendable {
     }
 
     private func upkeep(_ number: Int) throws(WhenceError) {
-        var random = SplitMix(workload.seed ^ UInt64(round) << 32 ^ UInt64(number))
+        var random = SeededRandom(seed: workload.seed ^ UInt64(round) << 32 ^ UInt64(number))
         let view = ["numbers", "texts", "aged"][random.below(3)]
         switch random.below(6) {
         case 0: try store.compact(view)

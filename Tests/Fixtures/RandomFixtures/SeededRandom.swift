@@ -8,10 +8,16 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
 
     /// A generator whose seed is printed; `WHENCE_SEED` in the environment replays one.
     public static func printed(_ test: String = #function) -> SeededRandom {
-        let seed = ProcessInfo.processInfo.environment["WHENCE_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1 << 48)
+        let seed = seed()
         print("\(test): WHENCE_SEED=\(seed)")
         return SeededRandom(seed: seed)
     }
+
+    /// The seed that the environment states in `WHENCE_SEED`, or nil.
+    public static var statedSeed: UInt64? { ProcessInfo.processInfo.environment["WHENCE_SEED"].flatMap { UInt64($0) } }
+
+    /// The stated seed, else a fresh one.
+    public static func seed() -> UInt64 { statedSeed ?? UInt64.random(in: 0..<1 << 48) }
 
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
@@ -21,5 +27,11 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         return mixed ^ (mixed >> 31)
     }
 
+    /// One of 0..<count.
     public mutating func below(_ count: Int) -> Int { Int(next() % UInt64(count)) }
+
+    public mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
+
+    /// True `n` times in `outOf`.
+    public mutating func chance(_ n: Int, _ outOf: Int) -> Bool { below(outOf) < n }
 }

@@ -1,3 +1,4 @@
+import RandomFixtures
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
@@ -59,7 +60,7 @@ public struct KillWorkload: Sendable {
 
     /// The rows of a batch; no two of one view have the same entity and event time, and the first one has values.
     public func rows(_ id: BatchID) -> [Row] {
-        var random = SplitMix(seed ^ UInt64(bitPattern: id.code) &* 0xD6E8_FEB8_6659_FD93)
+        var random = SeededRandom(seed: seed ^ UInt64(bitPattern: id.code) &* 0xD6E8_FEB8_6659_FD93)
         let isBackfill = id.thread == KillWorkload.backfiller
         let count: Int
         switch random.below(10) {

@@ -1,8 +1,9 @@
+import RandomFixtures
 import WhenceCore
 
 /// Draws schedules: few entities and few times, so that late data, corrections and collisions are the rule.
 struct ScheduleGenerator {
-    private var random: SplitMix
+    private var random: SeededRandom
     /// About where the clock and the commit times are.
     private var now = 20
     /// The views of which a backfill is under way.
@@ -27,7 +28,7 @@ struct ScheduleGenerator {
     private let favourites: [[Int]]
 
     init(seed: UInt64) {
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let count = 1 + random.below(3)
         favourites = World.kinds.map { kind in Array(Array(0..<(kind.pool.count - 1)).shuffled(using: &random).prefix(count)) }
         focus = random.chance(1, 2) ? random.below(World.viewNames.count) : nil
@@ -232,7 +233,7 @@ struct ScheduleGenerator {
     }
 
     private mutating func spineRow() -> SpineRow {
-        func key(_ kind: Int, _ random: inout SplitMix, _ favourites: [[Int]]) -> Int? {
+        func key(_ kind: Int, _ random: inout SeededRandom, _ favourites: [[Int]]) -> Int? {
             switch random.below(24) {
             case 0: nil
             case 1: -1

@@ -1,3 +1,4 @@
+import RandomFixtures
 import WhenceCatalog
 import WhenceCore
 import WhenceEngine
@@ -84,7 +85,7 @@ extension ScheduleRunner {
         guard let seed else {
             return (try catalog.resolve(service: "all"), all + outputs(2, prefix: "other_", isOther: true))
         }
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         let chosen = Array(all.shuffled(using: &random).prefix(1 + random.below(5)))
         return (try catalog.resolve(features: chosen.map(\.name)), chosen)
     }
@@ -151,7 +152,7 @@ extension ScheduleRunner {
         let views = Set(outputs.map(\.view))
         var rows = join.rows
         if let count = join.repeatedTo, !rows.isEmpty {
-            var random = SplitMix(UInt64(count))
+            var random = SeededRandom(seed: UInt64(count))
             while rows.count < count {
                 var row = random.pick(join.rows)
                 row.user = random.pick(join.rows).user

@@ -1,3 +1,4 @@
+import RandomFixtures
 import WhenceCatalog
 import WhenceCore
 
@@ -72,7 +73,7 @@ enum World {
     /// A value of `type`; the same for the same seed, null for seed 0.
     static func value(_ type: FeatureType, seed: UInt64, isLarge: Bool = false) -> Value {
         if seed == 0 { return .null }
-        var random = SplitMix(seed)
+        var random = SeededRandom(seed: seed)
         if isLarge, case .scalar(.bytes) = type {
             return .bytes([UInt8](repeating: UInt8(truncatingIfNeeded: random.next()), count: 700_000))
         }
@@ -83,7 +84,7 @@ enum World {
         }
     }
 
-    private static func float(_ random: inout SplitMix) -> Float {
+    private static func float(_ random: inout SeededRandom) -> Float {
         switch random.below(6) {
         case 0: -0.0
         case 1: .nan
@@ -92,7 +93,7 @@ enum World {
         }
     }
 
-    private static func value(_ scalar: ScalarType, _ random: inout SplitMix) -> Value {
+    private static func value(_ scalar: ScalarType, _ random: inout SeededRandom) -> Value {
         switch scalar {
         case .bool: return .bool(random.below(2) == 1)
         case .int32: return .int32(Int32(truncatingIfNeeded: random.next()))

@@ -17,15 +17,6 @@ import WhenceCore
         return try SettingsReader(arguments: ["--data", "store"] + arguments, environment: environment, file: path).read()
     }
 
-    private static func refusal(_ body: () throws -> Void) -> WhenceError? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return error as? WhenceError
-        }
-    }
-
     @Test("a flag goes before a variable, and a variable before the file") func precedence() throws {
         let file = """
             listen: 127.0.0.1:1
@@ -69,11 +60,11 @@ import WhenceCore
     }
 
     @Test("what is no setting is refused, wherever it stands") func unknown() {
-        let flag = Self.refusal { _ = try Self.read(["--limits-conections", "5"]) }
+        let flag = refusal { _ = try Self.read(["--limits-conections", "5"]) }
         #expect(flag?.hint.contains("--limits-connections") == true)
-        let variable = Self.refusal { _ = try Self.read(environment: ["WHENCE_SERVE_LISTN": "x"]) }
+        let variable = refusal { _ = try Self.read(environment: ["WHENCE_SERVE_LISTN": "x"]) }
         #expect(variable?.hint.contains("WHENCE_SERVE_LISTEN") == true)
-        let file = Self.refusal { _ = try Self.read(file: "limits:\n  conections: 5\n") }
+        let file = refusal { _ = try Self.read(file: "limits:\n  conections: 5\n") }
         #expect(file?.place.hasSuffix("server.yaml:2:3") == true && file?.hint.contains("limits.connections") == true)
     }
 
@@ -89,7 +80,7 @@ import WhenceCore
             ["--insecure-listen-without-tls-and-authentication=maybe"],
         ])
     func misfits(arguments: [String]) {
-        let error = Self.refusal { _ = try Self.read(arguments) }
+        let error = refusal { _ = try Self.read(arguments) }
         #expect(error != nil && error?.place.isEmpty == false, "\(arguments)")
     }
 
@@ -105,14 +96,14 @@ import WhenceCore
             (["--listen", "127.0.0.1:9462"], true), (["--listen", "localhost:9462"], true), (["--http-listen", "off"], true),
         ])
     func exposure(arguments: [String], isAllowed: Bool) {
-        let error = Self.refusal { _ = try Self.read(arguments) }
+        let error = refusal { _ = try Self.read(arguments) }
         #expect((error == nil) == isAllowed, "\(arguments)")
         if let error { #expect(error.hint.contains("--insecure-listen-without-tls-and-authentication")) }
     }
 
     @Test("a file that is not YAML is refused with its line", arguments: ["listen: [", "a: b: c", "- x", "listen:\n  - x\n", "limits: 5"])
     func broken(text: String) {
-        let error = Self.refusal { _ = try Self.read(file: text) }
+        let error = refusal { _ = try Self.read(file: text) }
         #expect(error?.place.contains("server.yaml:") == true, "\(text)")
     }
 }

@@ -105,17 +105,7 @@ private final class Clock: Sendable {
     // MARK: Within access control
 
     private func guarded() throws -> GuardedAccess {
-        let guarded = try GuardedAccess(throttle: throttle)
-        return guarded
-    }
-
-    private static func refusal(_ body: () throws -> Void) -> WhenceError? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return error as? WhenceError
-        }
+        try GuardedAccess(throttle: throttle)
     }
 
     @Test("users that exist, that have no password and that do not exist are refused in the same words after the same count")
@@ -123,7 +113,7 @@ private final class Clock: Sendable {
         var stories: Set<[String]> = []
         for user in ["eta", "dba", "nobody"] {
             let guarded = try GuardedAccess(throttle: LoginThrottle(failures: 5, within: .seconds(60)) { [clock] in clock.now })
-            let errors = (0..<9).compactMap { _ in Self.refusal { _ = try guarded.scram(user, "wrong password") } }
+            let errors = (0..<9).compactMap { _ in refusal { _ = try guarded.scram(user, "wrong password") } }
             #expect(errors.count == 9 && errors.allSatisfy { $0.code == .notAuthenticated })
             #expect(errors.map(\.isRetryable) == (0..<9).map { $0 >= 5 })
             #expect(errors.map(\.retryAfter) == (0..<9).map { $0 >= 5 ? .milliseconds(12_001) : nil })
@@ -138,8 +128,8 @@ private final class Clock: Sendable {
     @Test("the right password is not tried either, until its time has come; from elsewhere it is") func rightPassword() throws {
         let guarded = try guarded()
         let (here, elsewhere) = (try Self.network(1), try Self.network(2))
-        for _ in 0..<5 { _ = Self.refusal { _ = try guarded.scram("eta", "wrong password", from: here) } }
-        #expect(Self.refusal { _ = try guarded.scram("eta", GuardedAccess.password, from: here) }?.retryAfter != nil)
+        for _ in 0..<5 { _ = refusal { _ = try guarded.scram("eta", "wrong password", from: here) } }
+        #expect(refusal { _ = try guarded.scram("eta", GuardedAccess.password, from: here) }?.retryAfter != nil)
         #expect(try guarded.scram("eta", GuardedAccess.password, from: elsewhere).0.user == "eta")
         // Tokens are nothing that is guessed.
         #expect(try guarded.bearer(guarded.token.text).user == "eta")
@@ -160,7 +150,7 @@ private final class Clock: Sendable {
         let good = try (0..<50).map { _ in try begin(GuardedAccess.password) }
         for finish in good { try finish() }
         let guesses = try (0..<50).map { try begin("guess number \($0)") }
-        let errors = guesses.compactMap { finish in Self.refusal { try finish() } }
+        let errors = guesses.compactMap { finish in refusal { try finish() } }
         #expect(errors.count == 50 && errors.count { $0.retryAfter == nil } == 5)
     }
 }

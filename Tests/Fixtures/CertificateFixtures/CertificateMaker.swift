@@ -4,12 +4,12 @@ import SwiftASN1
 import X509
 
 /// Certificates for tests, made on the spot: nothing expires in the tree, and nothing has to be installed.
-struct CertificateMaker {
-    let key = P256.Signing.PrivateKey()
-    let certificate: Certificate
+public struct CertificateMaker {
+    private let key = P256.Signing.PrivateKey()
+    private let certificate: Certificate
 
     /// An authority that signs itself.
-    init(authority name: String) throws {
+    public init(authority name: String) throws {
         let key = Certificate.PrivateKey(key)
         let subject = try DistinguishedName { CommonName(name) }
         certificate = try Certificate(
@@ -22,7 +22,7 @@ struct CertificateMaker {
     }
 
     /// A certificate for `commonName` that this authority signs, and its key, both in PEM.
-    func issue(
+    public func issue(
         _ commonName: String, hosts: [String] = [], from begin: TimeInterval = -3_600, to end: TimeInterval = 3_600
     ) throws -> (certificate: String, key: String) {
         let ownKey = P256.Signing.PrivateKey()
@@ -38,5 +38,5 @@ struct CertificateMaker {
         return (try issued.serializeAsPEM().pemString, ownKey.pemRepresentation)
     }
 
-    func pem() throws -> String { try certificate.serializeAsPEM().pemString }
+    public func pem() throws -> String { try certificate.serializeAsPEM().pemString }
 }
