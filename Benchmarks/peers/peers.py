@@ -90,7 +90,7 @@ def run(work):
     for kind, rows in SPINES.items():
         spine = data.spine(rows)
         connection.execute("DROP TABLE IF EXISTS spine")
-        connection.execute("CREATE TEMP TABLE spine AS SELECT * FROM spine_arrow" if False else "CREATE TEMP TABLE spine (user_id BIGINT, event_time TIMESTAMP)")
+        connection.execute("CREATE TEMP TABLE spine (user_id BIGINT, event_time TIMESTAMP)")
         connection.register("spine_arrow", spine)
         connection.execute("INSERT INTO spine SELECT user_id, event_time FROM spine_arrow")
         values = ", ".join(f"h.{c}" for c in COLUMNS)
@@ -98,7 +98,7 @@ def run(work):
         def asof(source):
             query = (f"SELECT s.user_id, s.event_time, {values} FROM spine s ASOF LEFT JOIN {source} h "
                      "ON s.user_id = h.user_id AND s.event_time >= h.event_time")
-            return lambda: connection.execute(query).to_arrow_table()
+            return lambda: connection.sql(query).to_arrow_table()
 
         reduced = "(SELECT * FROM {} WHERE user_id IN (SELECT DISTINCT user_id FROM spine))"
         from_parquet = f"read_parquet('{parquet}')"

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import WhenceCore
 import WhenceEngine
@@ -68,6 +69,26 @@ func twoThreads(_ store: Store, _ spine: ColumnBatch) throws -> Double {
     return (walls[1] ?? 0) / (walls[2] ?? 1)
 }
 
+/// How much faster two threads, with a reader each, read half of `keys` each than one thread reads them all.
+func twoReaders(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
+    let halves = [keys[..<(keys.count / 2)], keys[(keys.count / 2)...]]
+    // A reader is one thread's: each half has its own.
+    nonisolated(unsafe) let readers = try [store.latestReader("activity"), store.latestReader("activity")]
+    @Sendable func read(_ half: Int) {
+        do {
+            for key in halves[half] { try readers[half].read(0, key.span.bytes, at: store.now) }
+        } catch {
+            fatalError("\(error)")
+        }
+    }
+    var (one, two) = (Double.infinity, Double.infinity)
+    for _ in 0..<5 {
+        one = min(one, measure { for half in 0..<2 { read(half) } }.wall)
+        two = min(two, measure { DispatchQueue.concurrentPerform(iterations: 2) { read($0) } }.wall)
+    }
+    return one / two
+}
+
 /// Microseconds of one latest read of one entity.
 func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
     let reader = try store.latestReader("activity")
@@ -121,6 +142,7 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
                 keys.append(key)
             }
             say(["name": "latest_cached", "value": try latest(store, keys), "unit": "us"])
+            say(["name": "latest_cached_two_threads_vs_one", "value": try twoReaders(store, keys), "unit": "x"])
             let spine = try history.spine(rows: 1_000_000)
             let sorted = try history.sortedSpine(rows: 1_000_000)
             var walk = Double.infinity
@@ -152,21 +174,14 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             var options = options()
             options.latestCacheBytes = 0
             let store = try History.open(path, options)
-            let reader = try store.latestReader("activity")
-            var best = Double.infinity
-            for _ in 0..<4 {
-                best = min(
-                    best,
-                    try measure {
-                        var key: [UInt8] = []
-                        for index in 0..<200_000 {
-                            key.removeAll(keepingCapacity: true)
-                            EntityKey.append(Int64(History.mix(UInt64(index)) % UInt64(number(3, 100_000))), to: &key)
-                            try reader.read(0, key.span.bytes, at: store.now)
-                        }
-                    }.wall)
+            let entities = UInt64(number(3, 100_000))
+            let keys = (0..<200_000).map { index in
+                var key: [UInt8] = []
+                EntityKey.append(Int64(History.mix(UInt64(index)) % entities), to: &key)
+                return key
             }
-            say(["name": "latest_uncached", "value": best / 200_000 * 1e6, "unit": "us"])
+            say(["name": "latest_uncached", "value": try latest(store, keys), "unit": "us"])
+            say(["name": "latest_uncached_two_threads_vs_one", "value": try twoReaders(store, keys), "unit": "x"])
         case "write":
             let store = try History.open(path, options())
             let rows = number(3, 2_000_000)
