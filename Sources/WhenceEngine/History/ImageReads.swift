@@ -1,26 +1,27 @@
 import WhenceCore
 
 /// Reads that have found their entity in an image and are not answered yet. Memory is slow, and reads know nothing of one another: so each
-/// takes its steps with others' between them, and before each the cache fetches what it will look at:
-/// the quarter of the entity's versions that has the one it wants, the version, the row.
+/// takes its steps with others' between them, and before each the cache fetches what it will look at: where the entity's versions are, the
+/// quarter of them that has the one it wants, the version, the row.
 ///
 /// Invariant of the unsafe parts: `reads` has room for `depth` reads. Those from `answered` to `count` are there, each at its number modulo
-/// `depth`; those before `narrowed` have a quarter, those before `found` their version.
+/// `depth`; those before `opened` have their entity's versions, those before `narrowed` a quarter of them, those before `found` their version.
 @safe struct ImageReads: ~Copyable {
     @safe struct Read {
         let row: Int
         let T: Timestamp
         let table: UnsafePointer<ImageTable>
+        let entity: Int
         /// The versions that are still to be looked at.
-        var versions: Range<Int>
+        fileprivate(set) var versions = 0..<0
         /// Where among them the first one is that answers, as far as is known.
         fileprivate var quarter = 0..<0
 
-        init(row: Int, T: Timestamp, table: UnsafePointer<ImageTable>, versions: Range<Int>) {
+        init(row: Int, T: Timestamp, table: UnsafePointer<ImageTable>, entity: Int) {
             self.row = row
             self.T = T
             unsafe self.table = table
-            self.versions = versions
+            self.entity = entity
         }
     }
 
@@ -29,6 +30,7 @@ import WhenceCore
 
     private let reads: UnsafeMutablePointer<Read>
     private var count = 0
+    private var opened = 0
     private var narrowed = 0
     private var found = 0
     private var answered = 0
@@ -47,19 +49,29 @@ import WhenceCore
 
     /// Takes in a read, and answers one that has been here long enough. Reads come in the order of the store.
     @inline(__always) mutating func add(_ read: consuming Read, answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
-        unsafe read.table.pointee.prefetchQuarters(of: read.versions)
         unsafe self.read(count).initialize(to: read)
         count += 1
-        if count - narrowed > 5 { narrow() }
-        if count - found > 10 { find() }
+        if count - opened > 3 { open() }
+        if count - narrowed > 7 { narrow() }
+        if count - found > 11 { find() }
         if count - answered == ImageReads.depth { try answerNext(answer) }
     }
 
     /// Answers all that are left.
     mutating func finish(answer: (Read) throws(WhenceError) -> Void) throws(WhenceError) {
+        while opened < count { open() }
         while narrowed < count { narrow() }
         while found < count { find() }
         while answered < count { try answerNext(answer) }
+    }
+
+    @inline(__always) private mutating func open() {
+        let read = unsafe read(opened)
+        opened += 1
+        let table = unsafe read.pointee.table
+        let versions = unsafe table.pointee.versions(of: read.pointee.entity)
+        unsafe table.pointee.prefetchQuarters(of: versions)
+        unsafe read.pointee.versions = versions
     }
 
     @inline(__always) private mutating func narrow() {

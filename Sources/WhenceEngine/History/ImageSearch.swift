@@ -7,8 +7,8 @@ import WhenceCore
     /// Small enough for registers: the processor writes rows to places that are in no cache, and memory that is written and read again has to
     /// wait for those.
     @safe enum Answer {
-        /// All versions of the entity, and the only place where they are.
-        case image(UnsafePointer<ImageTable>, Range<Int>)
+        /// The entity of this number in the image, and no version of it is anywhere else.
+        case image(UnsafePointer<ImageTable>, Int)
         /// There is no such entity.
         case nowhere
         /// Only RocksDB can tell.
@@ -69,6 +69,7 @@ import WhenceCore
             foundEntity = at
         }
         guard let table = unsafe found else { return .nowhere }
-        return unsafe .image(table, table.pointee.versions(of: foundEntity))
+        unsafe table.pointee.prefetchVersions(of: foundEntity)
+        return unsafe .image(table, foundEntity)
     }
 }

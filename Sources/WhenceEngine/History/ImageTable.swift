@@ -115,6 +115,9 @@ import WhenceCore
         return unsafe RawSpan(_unsafeStart: UnsafeRawPointer(keys + start), byteCount: length).order(to: entity)
     }
 
+    /// Brings what `versions(of:)` looks at into the processor's cache.
+    @inline(__always) func prefetchVersions(of index: Int) { unsafe prefetch_line(firsts + index) }
+
     /// The versions of entity `index`.
     @inline(__always) func versions(of index: Int) -> Range<Int> { unsafe Int(firsts[index])..<Int(firsts[index + 1]) }
 
@@ -140,8 +143,12 @@ import WhenceCore
 
     /// Codes ascend from the newest time on.
     @inline(__always) private func isNewer(_ version: Int, _ event: UInt64, _ commit: UInt64) -> Bool {
-        let own = unsafe versions[version].event
-        return own != event ? own < event : unsafe versions[version].commit < commit
+        // Without a branch, which would be guessed wrong every other time.
+        let place = unsafe versions + version
+        let isNewerEvent: UInt8 = unsafe place.pointee.event < event ? 1 : 0
+        let isSameEvent: UInt8 = unsafe place.pointee.event == event ? 1 : 0
+        let isNewerCommit: UInt8 = unsafe place.pointee.commit < commit ? 1 : 0
+        return (isNewerEvent | (isSameEvent & isNewerCommit)) != 0
     }
 
     /// Brings the versions at which `quarter(of:)` looks into the processor's cache.

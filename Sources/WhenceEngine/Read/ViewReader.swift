@@ -52,9 +52,9 @@ struct ViewReader: ~Copyable {
     /// Looks in the images. False where RocksDB has to be asked.
     @inline(__always) private mutating func readImage(_ row: Int, _ entity: RawSpan, at T: Timestamp) throws(WhenceError) -> Bool {
         switch images?.find(entity) {
-        case .image(let table, let versions):
+        case .image(let table, let index):
             sink.prefetch(row)
-            try imageReads.add(unsafe ImageReads.Read(row: row, T: T, table: table, versions: versions)) { (read) throws(WhenceError) in
+            try imageReads.add(unsafe ImageReads.Read(row: row, T: T, table: table, entity: index)) { (read) throws(WhenceError) in
                 try ViewReader.answer(read, walk, &sink)
             }
             return true
