@@ -11,7 +11,7 @@ swift_files = $$(git ls-files '*.swift' 2>/dev/null || find Sources Tests Packag
 SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 200
 # How many models `make soak` has made at random, and from which seed (one by the clock unless told).
-SOAK_MODELS ?= 320
+SOAK_MODELS ?= 640
 SOAK_SEED := $(or $(SOAK_SEED),$(shell date +%s))
 # Tests of sockets hold a thread while they wait for an answer that needs another one, and Swift's are few: these run by themselves, one after
 # the other.
@@ -58,13 +58,13 @@ soak: ## random schedules and kills for as long as one likes: SOAK_SECONDS=600 S
 	@WHENCE_SOAK_SECONDS=$(SOAK_SECONDS) WHENCE_SOAK_KILLS=$(SOAK_KILLS) .ci/test --skip-build --filter 'PropertyTests|FaultTests|WhenceProtocolTests.FuzzTests|WhenceModelsTests'
 	@$(MAKE) soak-models
 
-soak-models: ## models at random, against their libraries: SOAK_MODELS=320 SOAK_SEED=1; they stay in .build/soak-models
+soak-models: ## models at random, against their libraries: SOAK_MODELS=640 SOAK_SEED=1; they stay in .build/soak-models
 	@.ci/setup models
 	@.ci/build --build-tests
 	@rm -rf .build/soak-models && mkdir -p .build/soak-models
 	@echo "models of the seed $(SOAK_SEED)"
 	@.venv-soak/bin/python Tests/Fixtures/Models/make_random.py .build/soak-models $(SOAK_SEED) $(SOAK_MODELS)
-	@WHENCE_MODEL_FIXTURES="$(CURDIR)/.build/soak-models" .ci/test --skip-build --filter '(LightGBM|XGBoost)AgreementTests'
+	@WHENCE_MODEL_FIXTURES="$(CURDIR)/.build/soak-models" .ci/test --skip-build --filter '(LightGBM|XGBoost)AgreementTests|(CatBoost|ONNX)AgreementTests/(agreement|splitsOfLevels|fixtures)'
 
 sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
 	@.ci/setup

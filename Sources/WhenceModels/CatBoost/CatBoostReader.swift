@@ -100,12 +100,14 @@ enum CatBoostReader {
             return Model(.forest(forest), description)
         }
 
-        /// What `predict` makes of raw sums for each loss function; for those that are not here it is the raw sum.
+        /// What `predict` makes of raw sums for each loss function; for those that are not here it is the raw sum, also for
+        /// LogLinQuantile.
         private var transform: OutputTransform {
             switch file.loss {
-            case "Logloss", "CrossEntropy", "MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy": .sigmoid(scale: 1)
+            case "Logloss", "CrossEntropy", "Focal", "MultiClassOneVsAll", "MultiLogloss", "MultiCrossEntropy": .sigmoid(scale: 1)
             case "MultiClass": .catBoostSoftmax
-            case "Poisson", "Tweedie", "LogLinQuantile": .catBoostExponential
+            case "Poisson", "Tweedie": .catBoostExponential
+            case "RMSEWithUncertainty": .catBoostUncertainty
             default: .identity
             }
         }

@@ -36,9 +36,7 @@ extension Forest {
                     for row in 0..<rows {
                         let start = unsafe answers + row * settings.outputs * width
                         unsafe cf_codes_one(&packed, features + row * settings.featureCount, scratch.codes)
-                        for output in 0..<settings.outputs where !settings.base.isEmpty {
-                            unsafe start[output * width + width - 1] = settings.base[output]
-                        }
+                        if settings.scale == 1 { unsafe addBase(start, width) }
                         for tree in range {
                             let record = trees[tree]
                             let target = unsafe start + Int(record.output) * width
@@ -49,9 +47,18 @@ extension Forest {
                                 plan.leaves.start + Int(record.first_leaf), scratch.codes, quadrature.points.start,
                                 quadrature.weights.start, UInt32(quadrature.groups), work, target, path)
                         }
+                        if settings.scale != 1 {
+                            for index in 0..<(settings.outputs * width) { unsafe start[index] *= settings.scale }
+                            unsafe addBase(start, width)
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Adds the base, which no feature contributed and no scale multiplies, to what is expected of any row.
+    private func addBase(_ answers: UnsafeMutablePointer<Double>, _ width: Int) {
+        for output in settings.base.indices { unsafe answers[output * width + width - 1] += settings.base[output] }
     }
 }

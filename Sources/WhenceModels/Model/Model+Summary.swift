@@ -34,6 +34,7 @@ extension Model {
         case .softmax, .catBoostSoftmax: "softmax"
         case .argmax: "the class of the greatest score"
         case .exponential, .catBoostExponential: "exponential"
+        case .catBoostUncertainty: "mean and variance"
         case .logOnePlusExp: "log(1 + exp)"
         case .signedSquare: "signed square"
         case .step: "0 or 1"

@@ -13,6 +13,8 @@ enum OutputTransform: Sendable, Equatable {
     /// The same, and `exponential`, with the exponential function that CatBoost takes there.
     case catBoostSoftmax
     case catBoostExponential
+    /// A mean and a variance: the second number is `catBoostExponential` of twice itself.
+    case catBoostUncertainty
     /// The number of the greatest output (the first of them), one number a row.
     case argmax
     case exponential
@@ -33,6 +35,7 @@ enum OutputTransform: Sendable, Equatable {
         case .sigmoid(let scale): for i in row.indices { row[i] = 1 / (1 + exp(-scale * row[i])) }
         case .exponential: for i in row.indices { row[i] = exp(row[i]) }
         case .catBoostExponential: for i in row.indices { row[i] = CatBoostExponential.of(row[i]) }
+        case .catBoostUncertainty: for i in row.indices where i % 2 == 1 { row[i] = CatBoostExponential.of(2 * row[i]) }
         case .logOnePlusExp: for i in row.indices { row[i] = log1p(exp(row[i])) }
         case .signedSquare: for i in row.indices { row[i] = row[i] < 0 ? -(row[i] * row[i]) : row[i] * row[i] }
         case .step: for i in row.indices { row[i] = row[i] > 0 ? 1 : 0 }
@@ -55,7 +58,7 @@ enum OutputTransform: Sendable, Equatable {
     /// Transforms one row in place as XGBoost does it in float.
     func applyFloat(_ row: inout MutableSpan<Double>) {
         switch self {
-        case .identity, .signedSquare, .logOnePlusExp, .catBoostSoftmax, .catBoostExponential: return
+        case .identity, .signedSquare, .logOnePlusExp, .catBoostSoftmax, .catBoostExponential, .catBoostUncertainty: return
         case .sigmoid:
             for i in row.indices {
                 // exp of more than 88.7 is infinite in float.

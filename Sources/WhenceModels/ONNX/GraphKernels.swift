@@ -255,9 +255,10 @@ enum GraphKernels {
         var top = -Double.infinity
         for index in 0..<width { top = unsafe Swift.max(top, source[index]) }
         var sum = 0.0
-        for index in 0..<width { unsafe sum += Foundation.exp(source[index] - top) }
+        // A distance is held as the type would hold it: far below the greatest its rounding is what shows in the answer.
+        for index in 0..<width { unsafe sum += Foundation.exp(cast(source[index] - top, rounding)) }
         for index in 0..<width {
-            let x = unsafe source[index] - top
+            let x = unsafe cast(source[index] - top, rounding)
             unsafe target[index] = cast(isLog ? x - Foundation.log(sum) : Foundation.exp(x) / sum, rounding)
         }
     }
@@ -270,30 +271,35 @@ enum GraphKernels {
         return best
     }
 
+    /// In floats, and for a negative number by way of the positive one, as onnxruntime has it.
     @inline(__always)
-    static func logistic(_ x: Double) -> Double { Double(Float(1 / (1 + Foundation.exp(-x)))) }
+    static func logistic(_ x: Double) -> Double {
+        let side = 1 / (1 + Foundation.exp(-Swift.abs(Float(x))))
+        return Double(x < 0 ? 1 - side : side)
+    }
 
-    /// The transforms of `ai.onnx.ml`, as onnxruntime has them (`ml_common.h`).
+    /// The transforms of `ai.onnx.ml`, as onnxruntime has them (`ml_common.h`): in floats, step by step, so that small
+    /// probabilities come out with its own rounding.
     private static func post(_ transform: GraphStep.PostTransform, _ scores: UnsafeMutablePointer<Double>, _ width: Int) {
         switch transform {
         case .none: break
         case .logistic: for index in 0..<width { unsafe scores[index] = logistic(scores[index]) }
-        case .softmax: unsafe softmax(scores, scores, width, false, .float)
-        case .softmaxZero:
-            var top = -Double.infinity
-            for index in 0..<width { top = unsafe Swift.max(top, scores[index]) }
+        case .softmax, .softmaxZero:
+            var top = -Float.greatestFiniteMagnitude
+            for index in 0..<width { top = unsafe Swift.max(top, Float(scores[index])) }
             let scale = Foundation.exp(-top)
-            var sum = 0.0
+            var sum: Float = 0
             for index in 0..<width {
-                let x = unsafe scores[index]
-                if Swift.abs(x) > 1e-7 {
-                    unsafe scores[index] = Foundation.exp(x - top)
-                    unsafe sum += scores[index]
+                let x = unsafe Float(scores[index])
+                if case .softmaxZero = transform, Swift.abs(x) <= 1e-7 {
+                    unsafe scores[index] = Double(x * scale)
                 } else {
-                    unsafe scores[index] = x * scale
+                    let share = Foundation.exp(x - top)
+                    unsafe scores[index] = Double(share)
+                    sum += share
                 }
             }
-            for index in 0..<width { unsafe scores[index] = Double(Float(scores[index] / sum)) }
+            for index in 0..<width { unsafe scores[index] = Double(Float(scores[index]) / sum) }
         case .probit: for index in 0..<width { unsafe scores[index] = probit(Float(scores[index])) }
         }
     }
@@ -303,7 +309,7 @@ enum GraphKernels {
     private static func probit(_ score: Float) -> Double {
         let x = 2 * score - 1
         let logarithm = Foundation.log((1 - x) * (1 + x))
-        let v = 2 / (Float(3.14159) * 0.147) + 0.5 * logarithm
+        let v = Float(2 / (Double.pi * 0.147)) + 0.5 * logarithm
         let w = 1 / Float(0.147) * logarithm
         let root = (-v + (v * v - w).squareRoot()).squareRoot()
         return Double(Float(1.41421356) * ((x < 0 ? -1 : 1) * root))

@@ -115,7 +115,7 @@ extension GraphPlanner {
         let value = try input(0)
         let number = int("to", 0)
         guard let type = ONNXFile.ElementType(rawValue: number) else {
-            throw fault("it casts to the element type number \(number), which is not supported")
+            throw fault("it casts to the element type \(ONNXFile.typeName(number)), which is not supported")
         }
         guard type != .string, value.type != .string || type == .string else {
             if type == value.type { return try alias(value) }
@@ -241,12 +241,14 @@ extension GraphPlanner {
     private mutating func planMatMul() throws(WhenceError) {
         let (value, place) = try rowInput(0)
         let weights = try constantInput(1)
-        guard let inner = value.dims.last, weights.dims.count == 2, weights.dims[0] == inner else {
+        guard let inner = value.dims.last, [1, 2].contains(weights.dims.count), weights.dims[0] == inner else {
             throw fault("it multiplies shapes \(value.dims) and \(weights.dims), which do not fit or are not supported")
         }
-        let outer = weights.dims[1]
+        // A vector is a matrix of one column, and that column goes.
+        let columns = Array(weights.dims.dropFirst())
+        let outer = columns.first ?? 1
         let start = try addConstants(weights.numbers)
-        let to = try output(value.type, Array(value.dims.dropLast()) + [outer])
+        let to = try output(value.type, Array(value.dims.dropLast()) + columns)
         add(
             .matrix(
                 from: place, groups: value.width / Swift.max(1, inner), inner: inner, weights: start, bias: nil, to: to, outer: outer,

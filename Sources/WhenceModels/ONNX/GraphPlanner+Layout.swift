@@ -132,12 +132,19 @@ extension GraphPlanner {
         let (value, place) = try rowInput(0, allowsText: true)
         let axis = try rowAxis(int("axis", 0), value)
         let indices = try constantInput(1)
-        guard value.dims.count == 1, indices.dims.count <= 1 else {
-            throw fault("it gathers from several dimensions, which is not supported")
-        }
         let list = try picks(indices, of: value.dims[axis])
-        let to = try output(value.type, indices.dims.isEmpty ? [] : [list.count])
-        add(.pick(from: place, indices: list, width: value.width, to: to))
+        let (before, behind) = (value.dims[..<axis], value.dims[(axis + 1)...])
+        let to = try output(value.type, before + indices.dims + behind)
+        // Every element of the answer by its place in the row.
+        let inner = behind.reduce(1, *)
+        var places: [Int32] = []
+        for outer in 0..<before.reduce(1, *) {
+            for index in list {
+                let start = (outer * value.dims[axis] + Int(index)) * inner
+                places += (0..<inner).map { Int32(start + $0) }
+            }
+        }
+        add(.pick(from: place, indices: places, width: value.width, to: to))
     }
 
     /// Indices into `count` elements, negative ones from the end.

@@ -60,10 +60,23 @@ extension GraphPlanner {
         guard base.isEmpty || base.count == targets || base.count == 1 else {
             throw fault("it has \(base.count) base values for \(targets) targets", code: .malformedInput)
         }
+        let isExtreme = trees.aggregate == .min || trees.aggregate == .max
+        if targets == 1 ? isExtreme : base.count == targets && transform != .none {
+            try requireWeights(trees, of: 0..<targets)
+        }
         let to = try output(type, [targets])
         add(.trees(trees, from: place, width: width, to: to))
         if base.count == targets { try addBase(base, to: to, GraphPlanner.rounding(type)) }
         if targets > 1 || transform == .probit { add(.transform(transform, at: to, width: targets)) }
+    }
+
+    /// A row that meets no weight for a target has no score there, and then base values, labels and transforms mean different things
+    /// to different readers: such ensembles are refused where that can show.
+    private func requireWeights(_ trees: GraphTrees, of targets: Range<Int>) throws(WhenceError) {
+        guard let target = targets.first(where: { !trees.isSure[$0] }) else { return }
+        throw fault(
+            "in each of its trees some leaf has no weight for target \(target): a row may end without a score there, whose meaning is not defined",
+            hint: "export it with a weight for every target in every leaf, 0 where there is none")
     }
 
     private mutating func addBase(_ base: [Double], to place: Int, _ rounding: Rounding) throws(WhenceError) {
@@ -84,6 +97,7 @@ extension GraphPlanner {
             guard base.isEmpty || base.count == count else {
                 throw fault("it has \(base.count) base values for \(count) classes", code: .malformedInput)
             }
+            if base.isEmpty { try requireWeights(trees, of: 0..<count) }
             add(.trees(trees, from: place, width: width, to: to))
             if !base.isEmpty { try addBase(base, to: to, .float) }
             add(.label(from: to, width: count, labels: labelStart, to: label))
@@ -94,6 +108,9 @@ extension GraphPlanner {
             throw fault(
                 "it has \(base.count) base values for a model of one or two classes, for which the operator has no sound meaning",
                 hint: "export it with one base value, or fold the base values into the leaves")
+        }
+        if count == 2, trees.usedTargets.contains(1) {
+            try requireWeights(trees, of: base.isEmpty || !trees.usedTargets.contains(0) ? 1..<2 : 0..<2)
         }
         // For one score of two classes, or none, these labels count; for two scores the numbers 1 and 0 do where labels are numbers.
         let isBinary = count == 2 && trees.usedTargets.count == 1
@@ -271,9 +288,12 @@ extension GraphPlanner {
         let modes = attribute("nodes_modes")?.tensor?.numbers ?? []
         let count = modes.count
         let features = try ints("nodes_featureids", count: count)
-        guard attribute("membership_values") == nil, modes.allSatisfy({ $0 < 6 }) else {
-            throw fault("it has rules of the mode BRANCH_MEMBER, which is not supported")
+        guard attribute("membership_values") == nil, !modes.contains(6) else {
+            throw fault(
+                "it has rules of the mode BRANCH_MEMBER, which is not supported",
+                hint: "export it with a BRANCH_EQ for each member of a set")
         }
+        if let mode = modes.first(where: { !(0..<6).contains($0) }) { throw fault("it has a rule of the mode \(mode), which is not known") }
         let splits = attribute("nodes_splits")?.tensor?.numbers ?? []
         let children = [try ints("nodes_truenodeids", count: count), try ints("nodes_falsenodeids", count: count)]
         let isLeaf = [try ints("nodes_trueleafs", count: count), try ints("nodes_falseleafs", count: count)]
@@ -294,7 +314,7 @@ extension GraphPlanner {
         }
         for position in 0..<count {
             guard let yes = child(0, position), let no = child(1, position), let feature = Int32(exactly: features[position]),
-                let mode = GraphTrees.Mode(rawValue: UInt8(Swift.max(0, modes[position])))
+                let mode = GraphTrees.Mode(rawValue: UInt8(modes[position]))
             else { throw fault("node \(position) has a child, feature or mode that is out of range", code: .malformedInput) }
             nodes.append(
                 GraphTrees.Node(

@@ -37,7 +37,7 @@ final class GraphTrees: Sendable {
     private let nodes: [Node]
     private let roots: [Int32]
     private let weights: [Weight]
-    private let aggregate: Aggregate
+    let aggregate: Aggregate
     /// Whether sums are made in float, as onnxruntime does where the features are floats.
     private let isFloat: Bool
     /// The greatest number of steps to a leaf.
@@ -47,6 +47,8 @@ final class GraphTrees: Sendable {
     let nodeCount: Int
     /// The targets that any leaf adds to, in order.
     let usedTargets: [Int]
+    /// Whether every row is sure to meet a weight for the target: there is a tree all of whose leaves have one.
+    let isSure: [Bool]
     let weightsAreAllPositive: Bool
     /// Leaves that are added up are packed, and the nodes above are empty then.
     private let forest: Forest?
@@ -63,7 +65,10 @@ final class GraphTrees: Sendable {
         var deepest = 0
         var leaves = 0
         var stack: [(node: Int32, depth: Int)] = []
+        var isSure = Array(repeating: false, count: targets)
         for root in roots {
+            let leavesBefore = leaves
+            var leavesWithWeight: [Int32: Int] = [:]
             stack.append((root, 0))
             while let (index, depth) = stack.popLast() {
                 guard index >= 0, Int(index) < nodes.count else {
@@ -83,6 +88,7 @@ final class GraphTrees: Sendable {
                     guard node.yes >= 0, node.no >= 0, Int(node.yes) + Int(node.no) <= weights.count else {
                         throw Fault(node: Int(index), message: "its weights are out of range")
                     }
+                    for weight in weights[Int(node.yes)..<Int(node.yes + node.no)] { leavesWithWeight[weight.target, default: 0] += 1 }
                     continue
                 }
                 guard !node.threshold.isNaN else { throw Fault(node: Int(index), message: "its threshold is NaN") }
@@ -92,11 +98,15 @@ final class GraphTrees: Sendable {
                 stack.append((node.no, depth + 1))
                 stack.append((node.yes, depth + 1))
             }
+            for (target, count) in leavesWithWeight where count == leaves - leavesBefore && isSure.indices.contains(Int(target)) {
+                isSure[Int(target)] = true
+            }
         }
         if let lost = isSeen.firstIndex(of: false) { throw Fault(node: lost, message: "no path leads to it from the root of its tree") }
         for weight in weights where weight.target < 0 || Int(weight.target) >= targets {
             throw Fault(node: 0, message: "a leaf adds to target \(weight.target), and there are \(targets)")
         }
+        self.isSure = isSure
         depth = deepest
         leafCount = leaves
         treeCount = roots.count

@@ -10,6 +10,14 @@ struct ONNXFile {
         var name: String { "\(self)" }
     }
 
+    /// What people call the element type of a number, also one that is not supported.
+    static func typeName(_ number: Int) -> String {
+        let others = [
+            4: "uint16", 5: "int16", 10: "float16", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
+        ]
+        return ElementType(rawValue: number)?.name ?? others[number] ?? "number \(number)"
+    }
+
     /// A constant. Whole numbers are held as doubles, exactly; those beyond 2^53 are refused.
     struct Tensor {
         var name = ""

@@ -213,11 +213,8 @@ struct ONNXFileReader: ~Copyable {
     }
 
     private func unsupported(_ type: Int64) -> WhenceError {
-        let names: [Int64: String] = [
-            4: "uint16", 5: "int16", 10: "float16", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16",
-        ]
         return reader.fault(
-            "the element type \(names[type] ?? "number \(type)") is not supported",
+            "the element type \(ONNXFile.typeName(Int(type))) is not supported",
             hint: "float, double, int64, int32, int8, uint8, bool and string are; export the model without quantisation or half precision",
             code: .unknownFormat)
     }

@@ -1,6 +1,6 @@
 """Makes the ONNX and CatBoost fixtures: small models and what onnxruntime and CatBoost predict with them.
 
-    python3 -m venv venv && venv/bin/pip install -r requirements_onnx_catboost.txt
+    python3 -m venv venv && venv/bin/pip install -r requirements.txt
     venv/bin/python make_onnx_catboost.py [directory] [seed]
 
 For each model there are two files: the model, and NAME.rows.json with `rows` (what goes in, a text for a category) and what
@@ -30,6 +30,15 @@ def plain(value):
     return str(value)
 
 
+def take_numbers_of_numpy():
+    """skl2onnx hands scikit-learn's own numbers and truths to onnx, which takes whole numbers only."""
+    import skl2onnx.common._container as container
+
+    make_node = container.make_node
+    plain = lambda value: [int(v) if isinstance(v, (bool, np.bool_, np.integer)) else v for v in value] if isinstance(value, list) else value
+    container.make_node = lambda *names, **attributes: make_node(*names, **{key: plain(value) for key, value in attributes.items()})
+
+
 class Maker:
     def __init__(self, directory, seed):
         self.out = pathlib.Path(directory)
@@ -54,8 +63,8 @@ class Maker:
 
     # ------------------------------------------------------------------ ONNX
 
-    def onnx(self, name, model, rows):
-        """`rows`: one list a row, with the columns of all inputs in order."""
+    def onnx(self, name, model, rows, **tables):
+        """`rows`: one list a row, with the columns of all inputs in order. `tables`: what else is known of them."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -76,7 +85,7 @@ class Maker:
             answer = np.asarray(answer)
             outputs[port.name] = plain(answer.reshape(len(rows), -1))
         (self.out / "onnx" / f"{name}.onnx").write_bytes(model.SerializeToString())
-        text = {"rows": plain(rows), "outputs": outputs}
+        text = {"rows": plain(rows), "outputs": outputs, **{key: plain(table) for key, table in tables.items()}}
         (self.out / "onnx" / f"{name}.rows.json").write_text(json.dumps(text, separators=(",", ":")) + "\n")
 
     def sklearn_models(self):
@@ -314,8 +323,8 @@ class Maker:
 
     # ------------------------------------------------------------------ CatBoost
 
-    def catboost(self, name, model, rows, columns):
-        """`rows`: one list a row; a text for a category."""
+    def catboost(self, name, model, rows, columns, shares=False):
+        """`rows`: one list a row; a text for a category. `shares`: with what each feature contributes."""
         import catboost
         import pandas
 
@@ -327,6 +336,8 @@ class Maker:
             text["probability"] = plain(model.predict(pool, prediction_type="Probability"))
         else:
             text["probability"] = plain(np.asarray(model.predict(pool)).reshape(len(rows), -1))
+        if shares:
+            text["contributions"] = plain(np.asarray(model.get_feature_importance(pool, type="ShapValues")).reshape(len(rows), -1))
         path = self.out / "catboost" / f"{name}.json"
         model.save_model(str(path), format="json")
         # What training noted of itself would change from run to run.
@@ -377,6 +388,63 @@ class Maker:
         model.fit(table, binary)
         self.catboost("counts", model, rows(x[:10]), columns)
 
+    # ------------------------------------------------------------------ further ones, with random numbers of their own
+
+    def further_models(self):
+        import catboost
+        import pandas
+        import sklearn.ensemble as e
+        from onnx import TensorProto as T
+        from onnx import helper as h
+        from skl2onnx import to_onnx
+
+        self.rng = np.random.default_rng(7)
+        take_numbers_of_numpy()
+        x = self.numbers(200, 4, missing=0.15).astype(np.float32)
+        clean = np.nan_to_num(x)
+        real = clean @ np.array([1.0, -2.0, 0.5, 0.0]) + np.abs(clean[:, 3])
+        small = dict(max_iter=4, max_depth=3, min_samples_leaf=5, random_state=1)
+        for name, model, target in (
+                ("hist_binary", e.HistGradientBoostingClassifier(**small), real > 0),
+                ("hist_three", e.HistGradientBoostingClassifier(**small), np.digitize(real, [-0.5, 0.5])),
+                ("hist_regression", e.HistGradientBoostingRegressor(**small), real)):
+            converted = to_onnx(model.fit(x, target), x[:1], target_opset={"": 17, "ai.onnx.ml": 3})
+            self.onnx(name, converted, self.corners(x[:20]))
+
+        # Each way to put trees together, with each transform, in version 5 of the operator set.
+        tensor = lambda values, kind: h.make_tensor("t", kind, [len(values)], values)
+        grid = self.corners(self.rng.choice([0.0, 0.5, -0.5, 0.25], (8, 2)).astype(np.float32), [0.1])
+        transforms = ["none", "logistic", "softmax", "softmax_zero", "probit"]
+        for number, aggregate in enumerate(("average", "sum", "min", "max")):
+            for post, transform in enumerate(transforms):
+                kind = (T.FLOAT, T.DOUBLE)[(number + post) % 2]
+                node = h.make_node(
+                    "TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", n_targets=2, aggregate_function=number, post_transform=post, tree_roots=[0, 2, 3],
+                    nodes_featureids=[0, 1, 1, 0], nodes_splits=tensor([0.1, 0.5, -0.5, 0.0], kind), nodes_modes=tensor([0, 1, 2, 4], T.UINT8),
+                    nodes_truenodeids=[0, 1, 3, 5], nodes_trueleafs=[1, 1, 1, 1], nodes_falsenodeids=[1, 2, 4, 6], nodes_falseleafs=[0, 1, 1, 1],
+                    nodes_missing_value_tracks_true=[0, 1, 0, 1], leaf_targetids=[0, 1, 0, 1, 0, 1, 0],
+                    leaf_weights=tensor([0.125, 0.25, 0.3, 0.4, 0.55, 0.7, 0.8125], kind))
+                graph = h.make_graph([node], "g", [h.make_tensor_value_info("x", kind, [None, 2])], [h.make_tensor_value_info("y", kind, None)])
+                sets = [h.make_opsetid("", 21), h.make_opsetid("ai.onnx.ml", 5)]
+                self.onnx(f"trees_v5_{aggregate}_{transform}", h.make_model(graph, opset_imports=sets, ir_version=8), grid.astype(float))
+
+        # CatBoost: losses whose answers are not the raw sum, and a scale.
+        columns = ["a", "b", "c"]
+        x = self.numbers(200, 3, missing=0.1).astype(np.float32)
+        clean = np.nan_to_num(x)
+        signal = clean[:, 0] - clean[:, 1] * clean[:, 2]
+        common = dict(iterations=6, depth=3, verbose=0, allow_writing_files=False, random_seed=1, thread_count=1)
+        rows = [[float(v) for v in row] for row in self.corners(x[:20])]
+        for name, kind, target, more in (
+                ("focal", catboost.CatBoostClassifier, (signal > 0).astype(int), dict(loss_function="Focal:focal_alpha=0.4;focal_gamma=2.0")),
+                ("uncertainty", catboost.CatBoostRegressor, signal, dict(loss_function="RMSEWithUncertainty")),
+                ("log_quantile", catboost.CatBoostRegressor, np.abs(signal), dict(loss_function="LogLinQuantile:alpha=0.6")),
+                ("scaled", catboost.CatBoostRegressor, signal, dict(loss_function="RMSE"))):
+            model = kind(**common, **more).fit(pandas.DataFrame(x, columns=columns), target)
+            if name == "scaled":
+                model.set_scale_and_bias(1.75, -0.5)
+            self.catboost(f"symmetric_{name}", model, rows, columns, shares=name != "scaled")
+
 
 if __name__ == "__main__":
     maker = Maker(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent, int(sys.argv[2]) if len(sys.argv) > 2 else 1)
@@ -384,3 +452,4 @@ if __name__ == "__main__":
     maker.boosted_models()
     maker.handmade_models()
     maker.catboost_models()
+    maker.further_models()

@@ -49,12 +49,20 @@ import WhenceCore
                 let added = shares[(place * width)..<((place + 1) * width)].reduce(0, +)
                 #expect(abs(added - sum) <= 1e-9 * max(1, abs(sum)), "contributions add up to \(added), not \(sum)")
             }
+            for (row, due) in (fixture.tables["contributions"] ?? []).enumerated() {
+                try #require(due.count == model.outputCount * width)
+                let greatest = due.reduce(1e-30) { max($0, abs($1.number)) }
+                for (index, due) in due.enumerated() {
+                    let share = shares[row * model.outputCount * width + index]
+                    #expect(abs(share - due.number) <= 1e-9 * greatest, "contribution \(index) of row \(row): \(share), not \(due.number)")
+                }
+            }
         }
         let predictions = try model.predict(features, rows: rows)
         for (row, due) in try #require(fixture.tables["probability"]).enumerated() {
             // For two classes CatBoost answers both probabilities; the second is the model's output.
             let due = due.count == model.outputCount ? due : [due[1]]
-            let units = ["MultiClass", "Poisson"].contains(model.objective) ? 0.0 : 1.0
+            let units = ["MultiClass", "Poisson", "Tweedie", "RMSEWithUncertainty"].contains(model.objective) ? 0.0 : 1.0
             for index in due.indices {
                 let answer = predictions[row * model.outputCount + index]
                 #expect(
@@ -63,6 +71,8 @@ import WhenceCore
             }
         }
     }
+
+    @Test("there are fixtures") func fixtures() { #expect(CatBoostAgreementTests.names.count >= 15) }
 
     @Test("a level of a symmetric tree is one split, in counts and importances", arguments: names.filter { $0.hasPrefix("symmetric") })
     func splitsOfLevels(name: String) throws {

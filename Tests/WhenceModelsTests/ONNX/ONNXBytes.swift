@@ -30,6 +30,11 @@ enum ONNXBytes {
     static func attribute(_ name: String, _ value: Int) -> [UInt8] { field(5, field(1, name) + field(3, value) + field(20, 2)) }
     static func attribute(_ name: String, _ value: String) -> [UInt8] { field(5, field(1, name) + field(4, value) + field(20, 3)) }
 
+    /// A tensor of one dimension, of an element type by its number, with its elements as they stand in memory.
+    static func attribute(_ name: String, tensor type: Int, count: Int, raw: [UInt8]) -> [UInt8] {
+        field(5, field(1, name) + field(5, field(1, varint(count)) + field(2, type) + field(9, raw)) + field(20, 4))
+    }
+
     static func node(_ op: String, _ inputs: [String], _ outputs: [String], domain: String = "", _ attributes: [UInt8] = []) -> [UInt8] {
         field(
             1,
@@ -50,6 +55,22 @@ enum ONNXBytes {
     static func model(_ graph: [UInt8], opsets: [(String, Int)] = [("", 17), ("ai.onnx.ml", 3)], ir: Int = 8) -> [UInt8] {
         let whole = graph + field(2, "g") + port(11, "x", dims: [nil, 2]) + port(12, "y", dims: [nil, 1])
         return field(1, ir) + field(2, "test") + field(7, whole) + opsets.flatMap { field(8, field(1, $0.0) + field(2, $0.1)) }
+    }
+
+    /// An ensemble of version 5: one rule and its two leaves.
+    static func treeEnsemble(mode: UInt8 = 0, splitType: Int = 1, splits: [UInt8]? = nil, aggregate: Int = 1, extra: [UInt8] = [])
+        -> [UInt8]
+    {
+        model(
+            node(
+                "TreeEnsemble", ["x"], ["y"], domain: "ai.onnx.ml",
+                attribute("nodes_featureids", ints: [0]) + attribute("nodes_modes", tensor: 2, count: 1, raw: [mode])
+                    + attribute("nodes_splits", tensor: splitType, count: 1, raw: splits ?? floats([0.5]))
+                    + attribute("nodes_truenodeids", ints: [0]) + attribute("nodes_trueleafs", ints: [1])
+                    + attribute("nodes_falsenodeids", ints: [1]) + attribute("nodes_falseleafs", ints: [1])
+                    + attribute("leaf_targetids", ints: [0, 0]) + attribute("leaf_weights", tensor: 1, count: 2, raw: floats([1, 2]))
+                    + attribute("tree_roots", ints: [0]) + attribute("n_targets", 1) + attribute("aggregate_function", aggregate) + extra),
+            opsets: [("", 21), ("ai.onnx.ml", 5)])
     }
 
     /// One tree with the given children; nodes from 3 on are leaves where `modes` says so.

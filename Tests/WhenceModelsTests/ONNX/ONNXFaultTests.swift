@@ -13,6 +13,8 @@ import WhenceCore
         #expect(try tree.predict([0.5, 0, 0.6, 0], rows: 2) == [1, 2])
         let sum = try ONNXFaultTests.model(ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["y"])))
         #expect(try sum.predict([-1, 2], rows: 1) == [0, 2])
+        let ensemble = try ONNXFaultTests.model(ONNXBytes.treeEnsemble())
+        #expect(try ensemble.predict([0.5, 0, 0.6, 0], rows: 2) == [1, 2])
     }
 
     private static let branch = "BRANCH_LEQ"
@@ -99,6 +101,23 @@ import WhenceCore
         (
             ONNXBytes.model(ONNXBytes.port(11, "h", type: 10, dims: [nil, 1]) + ONNXBytes.node("Relu", ["x"], ["y"])), "float16",
             "graph.input[0]"
+        ),
+        (ONNXBytes.treeEnsemble(mode: 6), "BRANCH_MEMBER, which is not supported", "node 0 (ai.onnx.ml.TreeEnsemble 'n')"),
+        (
+            ONNXBytes.treeEnsemble(extra: ONNXBytes.attribute("membership_values", tensor: 1, count: 1, raw: ONNXBytes.floats([1]))),
+            "BRANCH_MEMBER, which is not supported", "node 0 (ai.onnx.ml.TreeEnsemble 'n')"
+        ),
+        (ONNXBytes.treeEnsemble(mode: 7), "mode 7.0, which is not known", "node 0 (ai.onnx.ml.TreeEnsemble 'n')"),
+        (ONNXBytes.treeEnsemble(aggregate: 4), "aggregate_function or post_transform is out of range", "TreeEnsemble"),
+        (ONNXBytes.treeEnsemble(splitType: 10, splits: [0, 0x38]), "float16 is not supported", "tensor"),
+        (
+            ONNXBytes.model(ONNXBytes.node("Cast", ["x"], ["y"], ONNXBytes.attribute("to", 10))), "float16, which is not supported",
+            "node 0 (Cast 'n')"
+        ),
+        // A leaf without a weight, where it is not clear what that means.
+        (
+            ONNXBytes.tree(target: ([1], [0]), extra: ONNXBytes.attribute("aggregate_function", "MIN")), "no weight for target 0",
+            "TreeEnsembleRegressor"
         ),
         (
             ONNXBytes.model(ONNXBytes.port(11, "v", dims: [nil, nil]) + ONNXBytes.node("Relu", ["x"], ["y"])),
