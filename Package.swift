@@ -123,7 +123,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         tests("WhenceModelsTests", ["WhenceModels", "WhenceCore", "CForest", "RandomFixtures", "CountAllocations"]),
-        tests("CommandLineTests", ["whence"]),
+        tests("CommandLineTests", ["whence", "StoreFixtures"]),
         tests("PropertyTests", ["WhenceEngine", "WhenceCatalog", "WhenceCore", "RandomFixtures"]),
         tests(
             "FaultTests",

@@ -1,4 +1,5 @@
 import Foundation
+import StoreFixtures
 import Testing
 
 /// What is wrong with the store itself, or with the place where it should be.
@@ -66,6 +67,51 @@ struct StoreFaultTests {
         #expect(answer.code == 1)
         #expect(answer.error["name"] as? String == "permissionDenied")
         #expect((answer.error["hint"] as? String ?? "").contains("mode"))
+    }
+
+    @Test(
+        "a full disk: verbs that read answer, with a warning; a load is refused",
+        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"), arguments: [false, true])
+    func fullDisk(byTheStore: Bool) throws {
+        let work = try Workspace()
+        try work.file("airports.yaml", Airports.yaml)
+        try work.file("planes.csv", BadInputTests.good)
+        let disk = try MountedDirectory(megabytes: 20)
+        let place = ["--data", disk.path + "/store", "--json"]
+        #expect(try work.run(["apply", "airports.yaml"] + place).code == 0)
+        #expect(try work.run(["ingest", "planes", "planes.csv"] + place).code == 0)
+        if byTheStore {
+            let rows = (2...30).map {
+                #"{"tail":\#($0),"event_time":"2013-01-01T00:00:00Z","maker":"\#(String(repeating: "x", count: 1_000_000))"}"#
+            }
+            try work.file("long.ndjson", rows.joined(separator: "\n"))
+            let load = try work.run(["ingest", "planes", "long.ndjson", "--batch-rows", "4"] + place)
+            #expect(load.code == 1 && load.error["name"] as? String == "diskFull", "\(load.err)")
+        }
+        let ballast = disk.path + "/ballast"
+        try Data().write(to: URL(filePath: ballast))
+        let filler = try FileHandle(forWritingTo: URL(filePath: ballast))
+        for size in [1 << 20, 1] { while (try? filler.write(contentsOf: Data(count: size))) != nil {} }
+        try filler.close()
+        try work.file("spine.csv", "tail,event_time\n1,2014-01-01T00:00:00Z\n")
+        for arguments in [
+            ["get", "--features", "planes.seats", "--entity", "tail=1"], ["history", "planes", "--entity", "tail=1"],
+            ["scan", "planes", "--features", "seats", "--out", "scan.csv"], ["catalog", "list"], ["catalog", "show", "view/planes"],
+            ["plan", "airports.yaml"], ["admin", "stats"],
+            ["join", "--features", "planes.seats", "--spine", "spine.csv", "--out", "join.csv"],
+        ] {
+            let answer = try work.run(arguments + place)
+            #expect(answer.code == 0, "\(arguments): \(answer.err)")
+            #expect(!answer.out.isEmpty)
+            #expect(answer.err.contains("warning") && answer.err.contains("free some space before you write"), "\(answer.err)")
+            #expect(!answer.err.contains("acknowledged"), "nothing was written: \(answer.err)")
+        }
+        #expect(try work.text("join.csv") == "tail,event_time,planes.seats\n1,2014-01-01T00:00:00Z,150\n")
+        let refused = try work.run(["ingest", "planes", "planes.csv"] + place)
+        #expect(refused.code == 1 && refused.error["name"] as? String == "diskFull", "\(refused.err)")
+        try FileManager.default.removeItem(atPath: ballast)
+        let again = try work.run(["ingest", "planes", "planes.csv"] + place)
+        #expect(again.code == 0, "\(again.err)")
     }
 
     @Test("a damaged file: it is named, and the other views are still served")

@@ -93,15 +93,18 @@ struct StoreArguments: ParsableArguments {
         options.mustExist = use != .create
         do {
             return try Store(at: data, options: options)
-        } catch  where use == .read && (error.code == .corruption || error.code == .permissionDenied) {
+        } catch  where use == .read && [.corruption, .permissionDenied, .diskFull].contains(error.code) {
             options.readOnly = true
             let store = try Store(at: data, options: options)
-            if error.code == .corruption {
-                var warning = error
+            var warning = error
+            switch error.code {
+            case .corruption:
                 warning.hint =
                     "the store is open for reading only, and serves the views that are whole; restore the damaged one from a backup"
-                Console.warn(warning, asJSON: json)
+            case .diskFull: warning.hint = "the store is open for reading only, and all of it can be read; free some space before you write"
+            default: return store
             }
+            Console.warn(warning, asJSON: json)
             return store
         }
     }
