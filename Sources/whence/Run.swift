@@ -13,6 +13,7 @@ enum Run {
     static func main() -> Int32 {
         do {
             var command = try Whence.parseAsRoot()
+            if !(command is Serve) { Interruption.removesUnfinishedFiles() }
             try command.run()
             return 0
         } catch let error as WhenceError {

@@ -123,6 +123,36 @@ struct BadInputTests {
         #expect(rejects[2].hasPrefix("4,,"))
     }
 
+    @Test("what would be written over what is read is refused, by whatever name")
+    func outputIsInput() throws {
+        let work = try Airports.workspace()
+        let rows = BadInputTests.good + "2,2013-01-01T00:00:00Z,many\n"
+        try work.file("in.csv", rows)
+        try FileManager.default.createSymbolicLink(atPath: work.path("other.csv"), withDestinationPath: work.path("in.csv"))
+        try FileManager.default.linkItem(atPath: work.path("in.csv"), toPath: work.path("in.csv.rejects.csv"))
+        try work.file("model.json", ModelTests.linear)
+        for arguments in [
+            ["ingest", "planes", "in.csv", "--rejects", "in.csv", "--data", "store"],
+            ["ingest", "planes", "in.csv", "--rejects", "./other.csv", "--data", "store"],
+            ["ingest", "planes", "in.csv", "--backfill", "--data", "store"],
+            ["ingest", "planes", "-", "--rejects", ".9.in", "--data", "store"],
+            ["join", "--features", "planes.seats", "--spine", "in.csv", "--out", "other.csv", "--data", "store"],
+            ["model", "score", "--file", "model.json", "--input", "in.csv", "--out", "in.csv"],
+            ["model", "score", "--file", "model.json", "--input", "in.csv", "--out", "model.json", "--format", "csv"],
+        ] {
+            var arguments = arguments
+            // Standard input is a file here, whose name is that of the run to come.
+            if let index = arguments.firstIndex(of: ".9.in") { arguments[index] = ".\(work.runs + 1).in" }
+            let answer = try work.run(arguments + ["--json"], input: rows)
+            #expect(answer.code == 2, "\(arguments): \(answer.out)")
+            #expect((answer.error["message"] as? String ?? "").contains("the same file"), "\(answer.err)")
+            #expect((answer.error["place"] as? String ?? "").hasPrefix("--"), "\(answer.err)")
+            #expect(try work.text("in.csv") == rows)
+            #expect(try work.text("model.json") == ModelTests.linear)
+        }
+        #expect(try work.history("planes", "tail=1").isEmpty)
+    }
+
     @Test("no rejects file without rejects")
     func noRejects() throws {
         let work = try Airports.workspace()
@@ -151,6 +181,37 @@ struct BadInputTests {
         #expect(answer.code == 1)
         #expect(answer.error["place"] as? String == "spine.csv:3, column event_time")
         #expect(!work.exists("out.csv"))
-        #expect(try FileManager.default.contentsOfDirectory(atPath: work.directory.path).allSatisfy { !$0.hasSuffix(".partial") })
+        #expect(try partialFiles(work).isEmpty)
+    }
+
+    private func partialFiles(_ work: Workspace) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: work.directory.path).filter { $0.hasSuffix(".partial") }
+    }
+
+    @Test("what is stopped leaves no part of its file", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func stopped(signal: Int32) throws {
+        let work = try Airports.workspace()
+        let process = work.process([
+            "join", "--features", "planes.seats", "--spine", "-", "--out", "out.csv", "--no-spill", "--data", "store",
+        ])
+        let input = Pipe()
+        process.standardInput = input
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try input.fileHandleForWriting.write(contentsOf: Data("tail,event_time\n1,2013-01-01T00:00:00Z\n".utf8))
+        let deadline = Date(timeIntervalSinceNow: 60)
+        while try partialFiles(work).isEmpty, Date() < deadline { Thread.sleep(forTimeInterval: 0.02) }
+        #expect(try partialFiles(work).count == 1, "it waits for more of its spine")
+        kill(process.processIdentifier, signal)
+        // Where it does not end for that the test fails, and does not wait for ever.
+        let end = Date(timeIntervalSinceNow: 60)
+        while process.isRunning, Date() < end { Thread.sleep(forTimeInterval: 0.02) }
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        process.waitUntilExit()
+        #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == signal)
+        #expect(try partialFiles(work).isEmpty)
+        #expect(!work.exists("out.csv"))
+        try input.fileHandleForWriting.close()
     }
 }

@@ -22,7 +22,8 @@ final class Workspace {
     }
 
     let directory: URL
-    private var runs = 0
+    /// Runs so far.
+    private(set) var runs = 0
 
     init() throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "whence-\(UUID().uuidString)")

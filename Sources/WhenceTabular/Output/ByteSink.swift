@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import WhenceCore
 
 /// Where a table is written to: a file that appears whole or not at all, standard output, or memory.
@@ -8,6 +9,9 @@ import WhenceCore
 /// ends in `.gz` or `.zst` is written packed. A device or a pipe is written to as it is.
 public final class ByteSink {
     private enum Target { case descriptor, memory }
+
+    /// The temporary paths of files of this process that are not finished.
+    private static let unfinished = Mutex<Set<String>>([])
 
     private static let blockBytes = 256 << 10
 
@@ -54,7 +58,11 @@ public final class ByteSink {
         let file = slash.map { String(resolved[resolved.index(after: $0)...]) } ?? resolved
         for attempt in 0..<100 {
             let temporary = "\(directory).\(file).\(getpid())-\(attempt).partial"
-            descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+            descriptor = ByteSink.unfinished.withLock { unfinished in
+                let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+                if descriptor >= 0 { unfinished.insert(temporary) }
+                return descriptor
+            }
             if descriptor >= 0 {
                 temporaryPath = temporary
                 break
@@ -75,7 +83,21 @@ public final class ByteSink {
 
     deinit {
         if descriptor > STDERR_FILENO { close(descriptor) }
-        if let temporaryPath { unsafe unlink(temporaryPath) }
+        if let temporaryPath {
+            unsafe unlink(temporaryPath)
+            ByteSink.forget(temporaryPath)
+        }
+    }
+
+    private static func forget(_ temporaryPath: String) { unfinished.withLock { unfinished in _ = unfinished.remove(temporaryPath) } }
+
+    /// Removes every file that is not finished, for a process that is about to end. Until `end` is over no other is begun.
+    public static func removeUnfinished(_ end: () -> Void) {
+        unfinished.withLock { unfinished in
+            for path in unfinished { unsafe unlink(path) }
+            unfinished.removeAll()
+            end()
+        }
     }
 
     private static func resolved(_ path: String) -> String {
@@ -116,6 +138,7 @@ public final class ByteSink {
         guard closed == 0 else { throw FileFault.error(errno, writing: name) }
         guard unsafe rename(temporaryPath, finalPath) == 0 else { throw FileFault.error(errno, writing: name) }
         self.temporaryPath = nil
+        ByteSink.forget(temporaryPath)
     }
 
     private func drain(isLast: Bool) throws(WhenceError) {

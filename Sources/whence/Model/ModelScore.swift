@@ -67,6 +67,7 @@ struct ModelScore: ParsableCommand {
         let start = ContinuousClock.now
         let format = if let format { format } else { try OutputFormat(of: out) }
         let inputFormat = if let inputFormat { inputFormat } else { try ScoreFormat(of: input) }
+        try OutputPath.check(out, "--out", isNot: [(input, input == "-" ? "standard input" : "--input"), (file, "--file")])
         let choices = Score.Choices(
             isRaw: raw, leaves: leaf, contributions: contrib, keep: keep, byPosition: byPosition, allowsMissing: allowMissing,
             iterations: try range(), threads: try threadCount())

@@ -75,6 +75,8 @@ struct Ingest: ParsableCommand {
     func run() throws {
         let format = if let format { format } else { try InputFormat(of: file, option: "--format") }
         let renames = try OptionText.pairs(rename, "--rename")
+        let rejectsPath = rejects ?? (file == "-" ? "whence.rejects.csv" : "\(file).rejects.csv")
+        try OutputPath.check(rejectsPath, "--rejects", isNot: [(file, file == "-" ? "standard input" : "the table")])
         let place = try store.place(.write)
         let stored = try place.catalog.view(named: view)
         let target: any LoadTarget =
@@ -87,7 +89,7 @@ struct Ingest: ParsableCommand {
             Load.Choices(
                 path: file, format: format, nulls: null, absent: absent,
                 mapping: RowMapping.Choices(renames: renames, ignoreUnknown: ignoreUnknown, epoch: epoch, floorTimes: floorTimes),
-                batchRows: batchRows, rejectsPath: rejects ?? (file == "-" ? "whence.rejects.csv" : "\(file).rejects.csv"),
+                batchRows: batchRows, rejectsPath: rejectsPath,
                 maxRejects: maxRejects, idempotencyKey: idempotencyKey))
         let start = ContinuousClock.now
         try backfill ? load.backfill() : load.write()

@@ -59,6 +59,7 @@ struct Join: ParsableCommand {
         let format = if let format { format } else { try OutputFormat(of: out) }
         let pin: Timestamp? = try OptionText.time(knownAt, "--known-at")
         let choice = try spine.choice()
+        if case .file(let path) = choice { try OutputPath.check(out, "--out", isNot: [(path, path == "-" ? "standard input" : "--spine")]) }
         let selection = try OptionText.selection(service, features: features)
         switch try store.place(.read) {
         case .here(let store): try join(here: store, choice, selection, pin, format)
