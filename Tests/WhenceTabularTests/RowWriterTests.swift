@@ -60,6 +60,45 @@ import WhenceTabular
         RowWriterTests.expectSame(try RowWriterTests.readBack(reader, Samples.columns(batch)), Samples.rows(batch))
     }
 
+    /// Texts that a reader of CSV may take for something else.
+    static let nastyTexts = [
+        "", " ", " a ", "NaN", "nan", "NA", "n/a", "null", "NULL", "None", "nano", "true", "0", "-1.5e3", "007", "inf", "0x00", "[1,2]",
+        "a,b",
+        "a\nb", "a\r\nb", "\r", "\n", "\"", "\"\"", "a\"b", "\"a\"", "'", "\\N", "\\n", "#", "2013-01-01T00:00:00Z", "\u{FEFF}x", "\u{0}",
+        "ü😀",
+        "\t", ";", "=1+1",
+    ]
+
+    @Test("texts that look like something else survive both formats, as values, as join keys and as names of columns")
+    func nasty() throws {
+        let texts = RowWriterTests.nastyTexts
+        for width in [1, 2] {
+            let builders = (0..<width).map { _ in ColumnBuilder(.string) }
+            for row in texts.indices {
+                for (index, builder) in builders.enumerated() { try builder.append(.string(texts[(row + index) % texts.count])) }
+            }
+            let names = (0..<width).map { $0 == 0 ? "NaN" : "a \"b\",\n" }
+            let batch = ColumnBatch(names: names, columns: try builders.map { try $0.finish() }, count: texts.count)
+            let columns = Samples.columns(batch)
+            let csv = try RowWriterTests.written([batch]) { try CSVWriter($0, columns: columns) }
+            let options = CSVReader.Options(nullTexts: ["NA", "null", "NaN"], absentText: "n/a")
+            func reader() throws -> CSVReader { try CSVReader(ByteSource(bytes: csv, name: "t"), options: options) }
+            RowWriterTests.expectSame(try RowWriterTests.readBack(reader(), columns), Samples.rows(batch))
+            let keys = try reader()
+            #expect(keys.columns == names)
+            for text in texts {
+                #expect(try keys.next())
+                guard !text.isEmpty else { continue }
+                var key: [UInt8] = []
+                try TextValue.appendKey(keys.field(0), as: .string, to: &key)
+                #expect(try EntityKey(encoded: key).values() == [.string(text)])
+            }
+            let json = try RowWriterTests.written([batch]) { NDJSONWriter($0, columns: columns) }
+            RowWriterTests.expectSame(
+                try RowWriterTests.readBack(NDJSONReader(ByteSource(bytes: json, name: "t")), columns), Samples.rows(batch))
+        }
+    }
+
     @Test("doubles of all sizes survive both formats")
     func doubles() throws {
         var generator = SeededGenerator(state: 3)

@@ -42,9 +42,23 @@ public final class CSVWriter: RowWriter {
 
     public func finish() throws(WhenceError) { try sink.finish() }
 
+    /// Whether the cell that begins at `start` spells what stands for a missing value in many tables. An unquoted NaN is no join key, and
+    /// whoever reads the table may take the others for null; in quotes each is a text.
+    private func readsAsMissing(from start: Int) -> Bool {
+        guard (2...4).contains(line.count - start) else { return false }
+        let line = line
+        let bytes = unsafe line.span.bytes
+        let cell = bytes.extracting(start..<line.count)
+        switch cell.byteCount {
+        case 2: return UTF8Text.isEqual(cell, ignoringCase: "na")
+        case 3: return UTF8Text.isEqual(cell, ignoringCase: "nan") || UTF8Text.isEqual(cell, ignoringCase: "n/a")
+        default: return UTF8Text.isEqual(cell, ignoringCase: "null") || UTF8Text.isEqual(cell, ignoringCase: "none")
+        }
+    }
+
     /// Puts the cell that begins at `start` in quotes where it needs them.
     private func quote(from start: Int) {
-        var needed = line.count == start
+        var needed = line.count == start || readsAsMissing(from: start)
         var quotes = 0
         for index in start..<line.count {
             switch line[index] {
