@@ -48,11 +48,9 @@ extension Timestamp {
     /// - Parameter floor: cut off what is finer than a microsecond, instead of refusing it.
     public static func parse(_ text: RawSpan, floor: Bool = false) throws(WhenceError) -> Parsed {
         var at = 0
-        func refuse(_ why: String) -> WhenceError {
-            WhenceError(
-                .invalidTime, "'\(String(clipping: text))' is not a time: \(why)",
-                hint: "write times as 2013-01-31T05:00:00Z or with an offset, as 2013-01-31T05:00:00-05:00")
-        }
+        func refuse(
+            _ why: String, hint: String = "write times as 2013-01-31T05:00:00Z or with an offset, as 2013-01-31T05:00:00-05:00"
+        ) -> WhenceError { WhenceError(.invalidTime, "'\(String(clipping: text))' is not a time: \(why)", hint: hint) }
         func peek() -> UInt8 { at < text.byteCount ? text[at] : 0 }
         func number(_ width: Int, _ what: String) throws(WhenceError) -> Int64 {
             var value: Int64 = 0
@@ -67,7 +65,18 @@ extension Timestamp {
             guard peek() == byte else { throw refuse("expected \(what)") }
             at += 1
         }
-        let year = try number(4, "the year")
+        // A sign, as ISO 8601 has it before years of more digits: nothing that a writer may state.
+        if peek() == 0x2B || peek() == 0x2D { at += 1 }
+        var year = try number(4, "the year")
+        while peek() >= 0x30 && peek() <= 0x39 {
+            year = min(year * 10 + Int64(peek() - 0x30), 1_000_000)
+            at += 1
+        }
+        guard text[0] >= 0x30 && year <= 9999 || peek() != 0x2D else {
+            throw WhenceError(
+                .invalidTime, "'\(String(clipping: text))' is out of range",
+                hint: "times run from 0001-01-01 to 9999-12-31, years in four digits")
+        }
         try expect(0x2D, "'-' after the year")
         let month = try number(2, "the month")
         try expect(0x2D, "'-' after the month")
@@ -99,7 +108,11 @@ extension Timestamp {
                         micros += digit * scale
                         scale /= 10
                     } else if digit != 0 {
-                        guard floor else { throw refuse("it is finer than a microsecond; ask for flooring to cut it off") }
+                        guard floor else {
+                            throw refuse(
+                                "it is finer than a microsecond",
+                                hint: "write six digits of fraction at most, or have the rest cut off with --floor-times")
+                        }
                         floored = true
                     }
                     at += 1

@@ -78,7 +78,10 @@ public final class SpineReader {
             if isFirstBatch, reader.discoversColumns { lines.append(reader.lineNumber) }
             rows += 1
         }
-        guard rows > 0 else { return nil }
+        guard rows > 0 else {
+            if isFirstBatch, reader.discoversColumns { addStatedColumns() }
+            return nil
+        }
         if isFirstBatch {
             if reader.discoversColumns { try checkColumns() }
             for index in columns.indices where columns[index].builder == nil { try settle(index) }
@@ -109,6 +112,13 @@ public final class SpineReader {
         }
     }
 
+    /// A table without rows names no columns where rows do: it has those that it must have.
+    private func addStatedColumns() {
+        for name in types.keys.sorted() + [eventTimeColumn] where !columns.contains(where: { $0.name == name }) {
+            columns.append(SpineColumn(name: name, builder: ColumnBuilder(name == eventTimeColumn ? .timestamp : types[name] ?? .string)))
+        }
+    }
+
     private func checkColumns() throws(WhenceError) {
         for name in [eventTimeColumn] + types.keys.sorted() where reader.index(of: name) == nil { throw missing(name).at(reader.name) }
     }
@@ -121,11 +131,16 @@ public final class SpineReader {
             .invalidArgument, "the spine has no \(kind) column '\(name)'", hint: "its columns are: \(shown.isEmpty ? "none" : shown)")
     }
 
-    /// The error as it is, or, where the type was only inferred, with the way out of that.
+    /// The error with the way out: the hints of values are for features, which a spine has none of.
     private func explained(_ error: WhenceError, _ index: Int) -> WhenceError {
-        guard columns[index].isInferred else { return error }
         var error = error
-        error.hint = "the type of this column was taken from the first rows; state it, as float64 or string"
+        if columns[index].isInferred {
+            error.hint = "the type of this column was taken from the first rows; state it, as float64 or string"
+        } else if let type = types[columns[index].name], error.hint.contains("feature") {
+            error.hint =
+                "this column is read as \(type.name), as a join key is by its own type; where there is no value leave the cell empty, or name "
+                + "the text that says so with --null"
+        }
         return error
     }
 

@@ -51,6 +51,9 @@ struct BadInputTests {
             what: "an event time out of range", text: good + "2,0000-12-31T23:59:59Z,1\n", name: "invalidTime",
             place: "bad.csv:3, column event_time", message: "0000-12-31", hint: ""),
         Case(
+            what: "an event time of the year 10000", text: good + "2,10000-01-01T00:00:00Z,1\n", name: "invalidTime",
+            place: "bad.csv:3, column event_time", message: "out of range", hint: "9999-12-31"),
+        Case(
             what: "a NaN key", text: good + "NaN,2013-01-01T00:00:00Z,1\n", name: "invalidKey", place: "bad.csv:3, column tail",
             message: "NaN is no join key", hint: "leave the row out"),
         Case(

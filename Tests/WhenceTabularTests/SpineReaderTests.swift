@@ -59,6 +59,16 @@ import WhenceTabular
         }
     }
 
+    @Test("NDJSON without rows is a spine without rows, with the columns that it must have")
+    func empty() throws {
+        for text in ["", "\n\n"] {
+            let spine = try SpineReader(Samples.ndjson(text), eventTimeColumn: "at", times: TimeParser(), types: ["k": .int64, "b": .string])
+            #expect(try spine.next() == nil)
+            #expect(try spine.next() == nil)
+            #expect(spine.tableColumns == [TableColumn("b", .string), TableColumn("k", .int64), TableColumn("at", .timestamp)])
+        }
+    }
+
     @Test("a column that is not there is named, with those that are")
     func missing() throws {
         let csv = SpineReaderTests.error(try Samples.csv("time,k\n"))
@@ -75,6 +85,11 @@ import WhenceTabular
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good),1\n,2\n"))?.place == "t.csv:3, column at")
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good),x\n"))?.place == "t.csv:2, column k")
         #expect(SpineReaderTests.error(try Samples.csv("at,k\n\(good)\n"))?.place == "t.csv:2")
+        for text in ["NaN", "1.5", "9223372036854775808.5"] {
+            let key = SpineReaderTests.error(try Samples.csv("at,k\n\(good),\(text)\n"))
+            #expect(key?.message.contains("'\(text)'") == true && key?.place == "t.csv:2, column k")
+            #expect(key?.hint.contains("read as int64") == true && key?.hint.contains("feature") == false)
+        }
         let kinds = SpineReaderTests.error(
             Samples.ndjson("{\"at\":\"\(good)\",\"k\":1,\"x\":1}\n{\"at\":\"\(good)\",\"k\":1,\"x\":\"1\"}\n"))
         #expect(kinds?.place == "t.ndjson:2, column x" && kinds?.hint == "state the column's type")

@@ -63,6 +63,18 @@ import WhenceTabular
         #expect(try TimeParserTests.parse("2013-01-01T00:00:00.0000019Z", TimeParser(floor: true)) == "2013-01-01T00:00:00.000001Z")
         #expect(throws: WhenceError.self) { try TimeParserTests.parse("0000-12-31T00:00:00Z", TimeParser()) }
         #expect(throws: WhenceError.self) { try TimeParserTests.parse("9999-12-31T23:59:59-01:00", TimeParser()) }
-        #expect(throws: WhenceError.self) { try TimeParserTests.parse("10000-01-01T00:00:00Z", TimeParser()) }
+        for text in ["10000-01-01T00:00:00Z", "+10001-02-03T00:00:00Z", "-0044-03-15T12:00:00Z", "99999999999999999999-01-01T00:00:00Z"] {
+            #expect {
+                try TimeParserTests.parse(text, TimeParser())
+            } throws: {
+                guard let error = $0 as? WhenceError else { return false }
+                return error.message == "'\(text)' is out of range" && error.hint.contains("from 0001-01-01 to 9999-12-31")
+            }
+        }
+        #expect {
+            try TimeParserTests.parse("20130101T000000Z", TimeParser())
+        } throws: {
+            ($0 as? WhenceError)?.message.contains("expected '-' after the year") == true
+        }
     }
 }

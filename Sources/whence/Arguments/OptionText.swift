@@ -11,8 +11,8 @@ enum OptionText {
             return try Timestamp(parsing: text)
         } catch {
             var error = error
-            if error.hint.contains("definition") || error.hint.isEmpty {
-                error.hint = "write a time as 2013-01-31T05:00:00Z, with Z or an offset"
+            if error.hint.contains("definition") || error.hint.contains("--floor-times") || error.hint.isEmpty {
+                error.hint = "write a time as 2013-01-31T05:00:00Z, with Z or an offset, and six digits of fraction at most"
             }
             throw UsageError(error.at(option))
         }

@@ -36,6 +36,9 @@ struct SpineArguments: ParsableArguments {
     @Option(help: ArgumentHelp("What whole numbers count where there are times: s, ms or us since 1970.", valueName: "unit"))
     var epoch: TimeParser.EpochUnit?
 
+    @Flag(help: "Cut off what is finer than a microsecond in times of the file, instead of refusing it.")
+    var floorTimes = false
+
     @Option(help: ArgumentHelp("The type of a column of the file; text in CSV unless stated; may be repeated.", valueName: "name=type"))
     var column: [String] = []
 
@@ -123,7 +126,7 @@ struct SpineArguments: ParsableArguments {
 
     private func parser() throws -> TimeParser {
         do throws(WhenceError) {
-            return try TimeParser(epochUnit: epoch, zone: zone)
+            return try TimeParser(epochUnit: epoch, zone: zone, floor: floorTimes)
         } catch {
             throw UsageError(error.at("--zone"))
         }
