@@ -1,6 +1,6 @@
 import WhenceCore
 
-/// A model of CatBoost as its JSON file says it, not yet laid out.
+/// A model of CatBoost as its JSON file says it, without the trees that were packed as they were read.
 struct CatBoostFile {
     /// Splits of a symmetric tree: CatBoost's own limit.
     static let depthMax = 16
@@ -31,6 +31,9 @@ struct CatBoostFile {
         var values: [Double] = []
         /// Training rows (or their weights) of each leaf, or empty.
         var weights: [Double] = []
+
+        /// Values of a leaf.
+        var outputs: Int { values.count >> splits.count }
     }
 
     /// A node of a tree that is not symmetric; leaves have no split.
@@ -46,9 +49,13 @@ struct CatBoostFile {
 
     var floats: [FloatFeature] = []
     var categories: [CategoryFeature] = []
+    /// Trees that stand in front of the features, by which they would be packed; CatBoost writes none there.
     var symmetric: [SymmetricTree] = []
     /// Each tree's nodes, the root first.
     var asymmetric: [[Node]] = []
+    /// Whether there are trees of the kind, here or packed.
+    var hasSymmetric = false
+    var hasAsymmetric = false
     var scale = 1.0
     var bias: [Double] = []
     var loss = ""

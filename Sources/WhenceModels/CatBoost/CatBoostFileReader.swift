@@ -4,38 +4,52 @@ import WhenceCore
 struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private var reader: Reader
     private var file = CatBoostFile()
+    /// Of the trees that were read behind the features.
+    private var forest: CatBoostForest?
+    private var hasFeatures = false
     private var nodeCount = 0
     private let limits: ModelLimits
+    private let source: String
 
-    private init(_ reader: consuming Reader, limits: ModelLimits) {
+    private init(_ reader: consuming Reader, limits: ModelLimits, source: String) {
         self.reader = reader
         self.limits = limits
+        self.source = source
     }
 
-    static func read(_ reader: consuming Reader, limits: ModelLimits) throws(WhenceError) -> CatBoostFile {
-        var reading = CatBoostFileReader(reader, limits: limits)
+    static func read(
+        _ reader: consuming Reader, limits: ModelLimits, source: String
+    ) throws(WhenceError) -> (CatBoostFile, CatBoostForest?) {
+        var reading = CatBoostFileReader(reader, limits: limits, source: source)
         try reading.readModel()
-        return reading.file
+        return (reading.file, reading.forest)
     }
 
     private mutating func readModel() throws(WhenceError) {
         var hasTrees = false
-        var hasFeatures = false
         try reader.beginObject()
         while let key = try reader.nextKey() {
             switch key {
             case "features_info":
-                hasFeatures = true
                 try readFeatures()
+                hasFeatures = true
             case "model_info": try readInfo()
             case "oblivious_trees":
                 hasTrees = true
                 try reader.beginArray()
-                while try reader.nextElement() { try readSymmetricTree() }
+                var number = 0
+                while try reader.nextElement() {
+                    try readSymmetricTree(number)
+                    number += 1
+                }
             case "trees":
                 hasTrees = true
                 try reader.beginArray()
-                while try reader.nextElement() { try readTree() }
+                var number = 0
+                while try reader.nextElement() {
+                    try readTree(number)
+                    number += 1
+                }
             case "scale_and_bias": try readScale()
             default: try reader.skip()
             }
@@ -45,8 +59,8 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
             throw reader.fault(
                 "the model has no \(hasTrees ? "features_info" : "trees")", hint: "export it again with save_model(format='json')")
         }
-        guard file.symmetric.isEmpty || file.asymmetric.isEmpty else { throw reader.fault("the model has trees of both kinds") }
-        guard !file.symmetric.isEmpty || !file.asymmetric.isEmpty else {
+        guard !file.hasSymmetric || !file.hasAsymmetric else { throw reader.fault("the model has trees of both kinds") }
+        guard file.hasSymmetric || file.hasAsymmetric else {
             throw reader.fault("the model has no trees", hint: "was it saved before it was trained?")
         }
     }
@@ -185,7 +199,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         guard try reader.kind() == .string else { return try reader.skip() }
         let text = try reader.string(bytesMax: 16 << 20)
         var inner = try CatBoostFileReader<JSONReader>(
-            JSONReader(ModelStream(.bytes(Array(text.utf8), name: "params"), bytesMax: 16 << 20)), limits: limits)
+            JSONReader(ModelStream(.bytes(Array(text.utf8), name: "params"), bytesMax: 16 << 20)), limits: limits, source: source)
         do throws(WhenceError) {
             try inner.readParameters()
         } catch {
@@ -218,6 +232,14 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         }
         // What a value and a weight take here and a leaf when it is packed: no less than this.
         guard nodeCount <= limits.memoryBytes / 16 else { throw limits.memoryFault(reader.place) }
+    }
+
+    /// The forest that trees go into; the first of them says how many values a leaf has.
+    private mutating func forest(outputs: Int) throws(WhenceError) -> CatBoostForest {
+        if let forest { return forest }
+        let made = try CatBoostForest(file, outputs: outputs, limits: limits, source: source)
+        forest = made
+        return made
     }
 
     private mutating func readSplit() throws(WhenceError) -> CatBoostFile.Split {
@@ -254,7 +276,7 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         }
     }
 
-    private mutating func readSymmetricTree() throws(WhenceError) {
+    private mutating func readSymmetricTree(_ number: Int) throws(WhenceError) {
         var tree = CatBoostFile.SymmetricTree()
         try reader.beginObject()
         while let key = try reader.nextKey() {
@@ -280,11 +302,13 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         guard tree.weights.isEmpty || tree.weights.count == 1 << tree.splits.count else {
             throw reader.fault("a tree of \(tree.splits.count) splits has \(tree.weights.count) leaf weights")
         }
-        file.symmetric.append(tree)
+        file.hasSymmetric = true
+        guard hasFeatures else { return file.symmetric.append(tree) }
+        try forest(outputs: tree.outputs).add(tree, number: number)
     }
 
     /// A tree of nested objects, read with a stack of its own and not by recursion.
-    private mutating func readTree() throws(WhenceError) {
+    private mutating func readTree(_ number: Int) throws(WhenceError) {
         var nodes = [CatBoostFile.Node()]
         var open = [0]
         try reader.beginObject()
@@ -317,6 +341,8 @@ struct CatBoostFileReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
             default: try reader.skip()
             }
         }
-        file.asymmetric.append(nodes)
+        file.hasAsymmetric = true
+        guard hasFeatures else { return file.asymmetric.append(nodes) }
+        try forest(outputs: nodes.first { $0.split == nil }?.values.count ?? 1).add(nodes, number: number)
     }
 }

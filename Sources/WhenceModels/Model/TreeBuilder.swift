@@ -107,6 +107,13 @@ struct TreeBuilder: ~Copyable {
         }
     }
 
+    /// Says what finished sums are multiplied with, and what is added then, where a file says so only behind its trees.
+    mutating func settle(scale: Double, base: [Double]) {
+        settings.scale = scale
+        settings.base = base
+        settings.baseIs = .last
+    }
+
     /// Keeps a set of categories, as words of a bitset with the lowest category first, and returns its index, which `isIn` rules
     /// have as their threshold. Equal sets are kept once.
     mutating func addCategories(_ words: [UInt32], place: @autoclosure () -> String) throws(WhenceError) -> Int {

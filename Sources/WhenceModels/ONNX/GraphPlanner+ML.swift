@@ -55,7 +55,7 @@ extension GraphPlanner {
 
     private mutating func planImputer() throws(WhenceError) {
         let floats = attribute("imputed_value_floats")?.floats ?? []
-        let ints = attribute("imputed_value_int64s")?.ints ?? []
+        let ints = attribute("imputed_value_int64s")?.ints ?? WholeNumbers()
         let replacedFloat = float("replaced_value_float", 0)
         let replacedInt = int("replaced_value_int64", 0)
         let (value, place, width) = try features()
@@ -185,7 +185,7 @@ extension GraphPlanner {
         let (value, place) = try rowInput(0, allowsText: true)
         let isStrict = int("zeros", 1) == 0
         let texts = attribute("cats_strings")?.strings ?? []
-        let numbers = attribute("cats_int64s")?.ints ?? []
+        let numbers = attribute("cats_int64s")?.ints ?? WholeNumbers()
         guard texts.isEmpty != numbers.isEmpty, value.type == .string ? numbers.isEmpty : texts.isEmpty else {
             throw fault("its categories do not have the type of its input, \(value.type.name)", code: .malformedInput)
         }
@@ -201,7 +201,7 @@ extension GraphPlanner {
     private mutating func planZipMap() throws(WhenceError) {
         let value = try input(0)
         let texts = attribute("classlabels_strings")?.strings ?? []
-        let numbers = attribute("classlabels_int64s")?.ints ?? []
+        let numbers = attribute("classlabels_int64s")?.ints ?? WholeNumbers()
         let labels = texts.isEmpty ? numbers.map { String($0) } : texts
         guard labels.count == value.width, !value.isConstant else {
             throw fault("it has \(labels.count) labels for \(value.width) values", code: .malformedInput)
@@ -222,7 +222,7 @@ extension GraphPlanner {
     /// The labels of a classifier: numbers, or codes of texts; and what they are called.
     mutating func classLabels(_ ints: String) throws(WhenceError) -> (type: ONNXFile.ElementType, numbers: [Double], names: [String]) {
         let texts = attribute("classlabels_strings")?.strings ?? []
-        let numbers = attribute(ints)?.ints ?? []
+        let numbers = attribute(ints)?.ints ?? WholeNumbers()
         guard texts.isEmpty != numbers.isEmpty else { throw fault("it has no class labels, or two kinds of them", code: .malformedInput) }
         if texts.isEmpty { return (.int64, try numbers.map { value throws(WhenceError) in try exact(value) }, numbers.map { String($0) }) }
         return (.string, texts.map { code($0) }, texts)

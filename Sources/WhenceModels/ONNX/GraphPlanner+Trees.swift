@@ -8,8 +8,8 @@ extension GraphPlanner {
         "BRANCH_NEQ": .notEqual, "LEAF": .leaf,
     ]
 
-    private mutating func ints(_ name: String, count: Int? = nil) throws(WhenceError) -> [Int64] {
-        let numbers = attribute(name)?.ints ?? []
+    private mutating func ints(_ name: String, count: Int? = nil) throws(WhenceError) -> WholeNumbers {
+        let numbers = attribute(name)?.ints ?? WholeNumbers()
         guard count == nil || numbers.count == count else {
             throw fault("its attribute '\(name)' has \(numbers.count) elements, where \(count ?? 0) are due", code: .malformedInput)
         }
@@ -17,13 +17,13 @@ extension GraphPlanner {
     }
 
     /// Floats, or doubles in the attribute of the same name with `_as_tensor`.
-    private mutating func numbers(_ name: String, count: Int? = nil) throws(WhenceError) -> [Double] {
+    private mutating func numbers(_ name: String, count: Int? = nil) throws(WhenceError) -> Reals {
         let floats = attribute(name)?.floats ?? []
         let doubles = attribute(name + "_as_tensor")?.tensor?.numbers ?? []
         guard floats.isEmpty || doubles.isEmpty else {
             throw fault("it has '\(name)' twice, as floats and as a tensor", code: .malformedInput)
         }
-        let numbers = doubles.isEmpty ? floats.map { Double($0) } : doubles
+        let numbers = Reals(floats: floats, doubles: doubles)
         guard count == nil || numbers.count == count else {
             throw fault("its attribute '\(name)' has \(numbers.count) elements, where \(count ?? 0) are due", code: .malformedInput)
         }
@@ -34,7 +34,7 @@ extension GraphPlanner {
         let isClassifier = node.op == "TreeEnsembleClassifier"
         let (value, place, width) = try features()
         let transform = try postTransform()
-        let base = try numbers("base_values")
+        let base = Array(try numbers("base_values"))
         let aggregate = isClassifier ? GraphTrees.Aggregate.sum : try aggregate(text("aggregate_function", "SUM"))
         guard isClassifier else {
             let targets = int("n_targets", 1)
@@ -148,8 +148,8 @@ extension GraphPlanner {
     private mutating func readTrees(
         _ prefix: String, _ targets: Int, _ aggregate: GraphTrees.Aggregate, _ value: Value, _ width: Int
     ) throws(WhenceError) -> GraphTrees {
-        let modeNames = attribute("nodes_modes")?.strings ?? []
-        let count = modeNames.count
+        let modes = attribute("nodes_modes") ?? ONNXFile.Attribute()
+        let count = modes.wordNumbers.count
         guard count > 0, count < Int(Int32.max) else { throw fault("it has no nodes", code: .malformedInput) }
         let treeIDs = try ints("nodes_treeids", count: count)
         let nodeIDs = try ints("nodes_nodeids", count: count)
@@ -169,9 +169,10 @@ extension GraphPlanner {
         var nodes: [GraphTrees.Node] = []
         nodes.reserveCapacity(count)
         var hasParent = Array(repeating: false, count: count)
+        let known = modes.words.map { GraphPlanner.modes[$0] }
         for position in 0..<count {
-            guard let mode = GraphPlanner.modes[modeNames[position]] else {
-                throw fault("node \(position) has the mode '\(modeNames[position])', which is not known")
+            guard let mode = known[Int(modes.wordNumbers[position])] else {
+                throw fault("node \(position) has the mode '\(modes.words[Int(modes.wordNumbers[position])])', which is not known")
             }
             var node = GraphTrees.Node(
                 threshold: thresholds[position], feature: 0, yes: 0, no: 0, mode: mode,
@@ -237,8 +238,6 @@ extension GraphPlanner {
         let nodeIDs = try ints("\(prefix)_nodeids", count: targetIDs.count)
         let treeIDs = try ints("\(prefix)_treeids", count: targetIDs.count)
         let values = try numbers("\(prefix)_weights", count: targetIDs.count)
-        var owners: [Int] = []
-        owners.reserveCapacity(targetIDs.count)
         for position in targetIDs.indices {
             guard let owner = index[treeIDs[position], nodeIDs[position]], nodes[owner].mode == .leaf,
                 Int32(exactly: targetIDs[position]) != nil
@@ -247,7 +246,6 @@ extension GraphPlanner {
                     "weight \(position) belongs to node \(nodeIDs[position]) of tree \(treeIDs[position]), which is no leaf",
                     code: .malformedInput)
             }
-            owners.append(owner)
             nodes[owner].no += 1
         }
         var next: Int32 = 0
@@ -258,7 +256,7 @@ extension GraphPlanner {
         }
         var weights = Array(repeating: GraphTrees.Weight(target: 0, value: 0), count: targetIDs.count)
         for position in targetIDs.indices {
-            let owner = owners[position]
+            guard let owner = index[treeIDs[position], nodeIDs[position]] else { preconditionFailure("it was there before") }
             let target = Int32(truncatingIfNeeded: targetIDs[position])
             let start = Int(nodes[owner].yes)
             let end = start + Int(nodes[owner].no)
@@ -341,6 +339,16 @@ extension GraphPlanner {
     }
 }
 
+/// Floats or doubles, as the file has them, of which one is empty.
+private struct Reals: RandomAccessCollection {
+    let floats: [Float]
+    let doubles: [Double]
+
+    var startIndex: Int { 0 }
+    var endIndex: Int { floats.count + doubles.count }
+    subscript(index: Int) -> Double { doubles.isEmpty ? Double(floats[index]) : doubles[index] }
+}
+
 /// Finds nodes by the number of their tree and their own.
 private struct NodeIndex {
     private struct Tree {
@@ -355,7 +363,7 @@ private struct NodeIndex {
     var treeCount: Int { trees.count }
 
     /// Throws where the nodes of a tree are apart, or two have one number.
-    init(_ treeIDs: [Int64], _ nodeIDs: [Int64], _ fault: (String, String, WhenceError.Code) -> WhenceError) throws(WhenceError) {
+    init(_ treeIDs: WholeNumbers, _ nodeIDs: WholeNumbers, _ fault: (String, String, WhenceError.Code) -> WhenceError) throws(WhenceError) {
         var start = 0
         while start < treeIDs.count {
             let id = treeIDs[start]

@@ -37,8 +37,11 @@ struct ONNXFile {
         var string: String?
         var tensor: Tensor?
         var floats: [Float] = []
-        var ints: [Int64] = []
+        var ints = WholeNumbers()
         var strings: [String] = []
+        /// Of `nodes_modes`, which has a text for every node, in place of them: each by its index in `words`.
+        var wordNumbers: [UInt8] = []
+        var words: [String] = []
         /// A graph or a list of tensors, which no supported operator takes.
         var isOther = false
     }

@@ -144,8 +144,11 @@ struct ONNXFileReader: ~Copyable {
             case 5:
                 try reader.beginMessage("tensor")
                 attribute.tensor = try readTensor()
+            // A number for every node, which no prediction needs.
+            case 7 where attribute.name == "nodes_hitrates": try reader.skip()
             case 7: try reader.floats(into: &attribute.floats, max: elementsMax)
             case 8: try reader.ints(into: &attribute.ints, max: elementsMax)
+            case 9 where attribute.name == "nodes_modes": try appendWord(try reader.string(), to: &attribute)
             case 9: try append(try reader.string(), to: &attribute.strings)
             case 6, 10, 11, 15, 22, 23:
                 attribute.isOther = true
@@ -154,6 +157,16 @@ struct ONNXFileReader: ~Copyable {
             }
         }
         return attribute
+    }
+
+    private func appendWord(_ word: String, to attribute: inout ONNXFile.Attribute) throws(WhenceError) {
+        guard attribute.wordNumbers.count < elementsMax else {
+            throw reader.fault("this array has more than \(elementsMax) elements", code: .limitExceeded)
+        }
+        if let known = attribute.words.firstIndex(of: word) { return attribute.wordNumbers.append(UInt8(known)) }
+        guard attribute.words.count < 256 else { throw reader.fault("the modes of nodes have more than 256 names") }
+        attribute.wordNumbers.append(UInt8(attribute.words.count))
+        attribute.words.append(word)
     }
 
     private mutating func readPort(_ kind: String, _ index: Int) throws(WhenceError) -> ONNXFile.Port {
@@ -221,9 +234,9 @@ struct ONNXFileReader: ~Copyable {
 
     private mutating func readTensor() throws(WhenceError) -> ONNXFile.Tensor {
         var tensor = ONNXFile.Tensor()
-        var dims: [Int64] = []
+        var dims = WholeNumbers()
         var floats: [Float] = []
-        var ints: [Int64] = []
+        var ints = WholeNumbers()
         var raw: [UInt8]?
         while let field = try reader.nextField() {
             switch field {
@@ -247,7 +260,7 @@ struct ONNXFileReader: ~Copyable {
         for dim in dims {
             let (product, overflow) = count.multipliedReportingOverflow(by: Int(dim))
             guard dim >= 0, !overflow, product <= elementsMax else {
-                throw reader.fault("the shape \(dims) of tensor '\(tensor.name)' is out of range", code: .limitExceeded)
+                throw reader.fault("the shape \(Array(dims)) of tensor '\(tensor.name)' is out of range", code: .limitExceeded)
             }
             count = product
         }
@@ -257,7 +270,7 @@ struct ONNXFileReader: ~Copyable {
         let found = tensor.type == .string ? tensor.strings.count : tensor.numbers.count
         guard found == count else {
             throw reader.fault(
-                "tensor '\(tensor.name)' of shape \(dims) has \(found) elements", hint: "the file is damaged; export it again")
+                "tensor '\(tensor.name)' of shape \(Array(dims)) has \(found) elements", hint: "the file is damaged; export it again")
         }
         return tensor
     }

@@ -174,12 +174,20 @@ struct ProtobufReader: ~Copyable {
     }
 
     /// Appends one whole number, or an array of them, so that there are at most `max`.
-    mutating func ints(into array: inout [Int64], max: Int) throws(WhenceError) {
-        guard wire == 2 else { return try append(try int64(), to: &array, max) }
+    mutating func ints(into array: inout WholeNumbers, max: Int) throws(WhenceError) {
+        guard wire == 2 else {
+            let number = try int64()
+            guard array.count < max else { throw tooMany(max) }
+            return array.append(number)
+        }
         let length = try takeLength()
         let outer = end
         end = stream.offset + length
-        while stream.offset < end { try append(Int64(bitPattern: try takeVarint()), to: &array, max) }
+        while stream.offset < end {
+            let number = Int64(bitPattern: try takeVarint())
+            guard array.count < max else { throw tooMany(max) }
+            array.append(number)
+        }
         end = outer
     }
 

@@ -471,7 +471,7 @@ class RandomMaker(Maker):
 
     def sums(self, name):
         """A linear model and rows whose terms nearly cancel, with the exact sums rounded once: products of floats are exact in double, and
-        `fsum` adds them as if with endless precision."""
+        `fsum` adds them as if with endless precision; and with the sizes of the terms, by which a sum in float is off."""
         from onnx import TensorProto as T
         from onnx import helper as h
 
@@ -484,5 +484,7 @@ class RandomMaker(Maker):
             row[-1] = np.float32(-rest / float(weights[0, -1]) * (1 + self.rng.normal() * 1e-4))
         node = h.make_node("LinearRegressor", ["x"], ["y"], domain="ai.onnx.ml", targets=targets, coefficients=weights.ravel().tolist(),
                            intercepts=bias.tolist())
-        exact = [[float(np.float32(math.fsum([float(b)] + [float(a) * float(v) for a, v in zip(w, row)]))) for w, b in zip(weights, bias)] for row in x]
-        self.onnx(name, self.graph([node], [("x", T.FLOAT, [None, width])], [("y", T.FLOAT, None)]), x, exact=exact)
+        terms = [[[float(b)] + [float(a) * float(v) for a, v in zip(w, row)] for w, b in zip(weights, bias)] for row in x]
+        exact = [[float(np.float32(math.fsum(sum_))) for sum_ in row] for row in terms]
+        sizes = [[math.fsum(map(abs, sum_)) for sum_ in row] for row in terms]
+        self.onnx(name, self.graph([node], [("x", T.FLOAT, [None, width])], [("y", T.FLOAT, None)]), x, exact=exact, sizes=sizes)

@@ -57,7 +57,10 @@ import WhenceCore
                 let scale =
                     hasSums
                     ? due[row].reduce(1) { max($0, $1.number.isFinite ? abs($1.number) : 0) } : Double(Float.leastNonzeroMagnitude) * 1e6
+                // Where they are known, the terms of a sum say by how much one in float is off.
+                let sizes = fixture.tables["sizes"]?[row].map(\.number)
                 for index in due[row].indices {
+                    let scale = sizes?[index] ?? scale
                     let answer = answers[row * graph.outputCount + first + index]
                     switch due[row][index] {
                     case .number(let value):
