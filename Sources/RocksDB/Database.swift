@@ -46,6 +46,10 @@ import Synchronization
         if let infoLog = unsafe infoLog {
             for options in native + [general] { unsafe rocksdb_options_set_info_log(options.options, infoLog) }
         }
+        if options.compactsAtLowPriority, let environment = unsafe rocksdb_create_default_env() {
+            unsafe rocksdb_env_lower_thread_pool_cpu_priority(environment)
+            unsafe rocksdb_env_destroy(environment)
+        }
         let cNames = CStrings(names)
         var handles = unsafe [OpaquePointer?](repeating: nil, count: names.count)
         let nativeOptions = unsafe native.map { unsafe Optional($0.options) }

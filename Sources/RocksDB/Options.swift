@@ -42,6 +42,8 @@ public struct DatabaseOptions: Sendable, Equatable {
     public var readOnly = false
     public var paranoidChecks = true
     public var maxBackgroundJobs: Int32 = 2
+    /// Whether compactions leave the processor to all other threads. The threads are those of every database of the process, and keep it so.
+    public var compactsAtLowPriority = false
     public var maxOpenFiles: Int32 = -1
     public var maxTotalWALBytes: UInt64 = 256 << 20
     public var allMemtablesBytes = 0

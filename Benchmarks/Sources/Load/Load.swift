@@ -3,7 +3,7 @@ import NIOCore
 import NIOPosix
 
 /// Puts load on a server that listens on loopback: `Load whence|redis --port P [--connections N] [--depth N] [--batch N]
-/// [--features N] [--entities N] [--seconds S] [--warm-up S] [--rate R]`. Prints one line of JSON.
+/// [--features N] [--entities N] [--seconds S] [--warm-up S] [--rate R] [--headers-only 1]`. Prints one line of JSON.
 @main struct Load {
     static func main() async throws {
         let options = try Options(CommandLine.arguments.dropFirst())
@@ -15,7 +15,8 @@ import NIOPosix
         case "whence":
             try await put(options) { lane in
                 try WhenceDialect(
-                    service: options.service, entitiesPerRequest: options.batch, features: options.features, picker: options.picker(lane))
+                    service: options.service, entitiesPerRequest: options.batch, features: options.features, picker: options.picker(lane),
+                    headersOnly: options.headersOnly)
             }
         default: throw WrongAnswer(description: "which server? whence or redis")
         }

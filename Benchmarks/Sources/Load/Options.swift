@@ -17,6 +17,9 @@ struct Options: Sendable {
     var warmUpSeconds = 1.0
     /// Requests a second, as an open loop; nil for as many as go.
     var rate: Double?
+    /// Look at the header of an answer only, and not at its columns: for a server that is given more than it can do, while the generator has no
+    /// more processors than it.
+    var headersOnly = false
 
     struct Plan: Sendable {
         /// Requests a second; nil for as fast as answers come.
@@ -51,6 +54,7 @@ struct Options: Sendable {
             case "--seconds": seconds = value
             case "--warm-up": warmUpSeconds = value
             case "--rate": rate = value
+            case "--headers-only": headersOnly = value != 0
             default: throw WrongAnswer(description: "there is no option \(name)")
             }
         }

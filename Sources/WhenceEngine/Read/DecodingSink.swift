@@ -43,7 +43,7 @@ struct DecodingSink: VersionSink, ~Copyable {
 /// Keeps the versions that answer a read for all features of a view, for the cache of latest rows.
 struct CollectingSink: VersionSink {
     private let view: OpenView
-    private(set) var versions: [LatestCache.CachedVersion] = []
+    private(set) var versions: [LatestEntry.Version] = []
     private(set) var bytes: [UInt8]
     /// The first instant at which a version that is invisible now becomes visible.
     private(set) var validUntil = Timestamp.distantFuture

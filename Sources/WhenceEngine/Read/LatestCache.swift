@@ -8,65 +8,8 @@ import WhenceCore
 /// placeholder before it reads the store; its entry is taken only while that placeholder is still there, so a commit in
 /// between is never overwritten by what was read before it.
 final class LatestCache: Sendable {
-    /// One version of an entry.
-    struct CachedVersion {
-        var eventTime: Timestamp
-        var commit: Timestamp
-        var row: Range<Int>
-    }
-
-    /// What is known of one entity in one view. Immutable but for its marks, which the shard's lock guards.
-    final class Entry: @unchecked Sendable {
-        let view: UInt32
-        let entityLength: Int
-        /// The entity key, then the rows.
-        let bytes: [UInt8]
-        let versions: [CachedVersion]
-        /// Earlier than this it is not known to be the answer.
-        let validFrom: Timestamp
-        /// The first instant at which this may no longer be the answer.
-        var validUntil: Timestamp
-        /// Given out by `beginFill` while the entry is a placeholder; 0 for a filled one.
-        let fillToken: UInt64
-        var wasUsed = false
-
-        init(
-            view: UInt32, entityLength: Int, bytes: [UInt8], versions: [CachedVersion], validFrom: Timestamp, validUntil: Timestamp,
-            fillToken: UInt64 = 0
-        ) {
-            self.validFrom = validFrom
-            self.view = view
-            self.entityLength = entityLength
-            self.bytes = bytes
-            self.versions = versions
-            self.validUntil = validUntil
-            self.fillToken = fillToken
-        }
-
-        /// Memory of the entry: its bytes, its objects and its place in the tables, roughly.
-        var byteCount: Int { bytes.count + versions.count * MemoryLayout<CachedVersion>.stride + 256 }
-
-        @inline(__always) func isOf(_ view: UInt32, _ entity: RawSpan) -> Bool {
-            guard self.view == view && entityLength == entity.byteCount else { return false }
-            let bytes = bytes
-            return unsafe bytes.span.bytes.starts(with: entity)
-        }
-
-        /// Hands the versions to `sink`, as the walk that made the entry did, leaving out what is older than `ttlMicros` at T.
-        @inline(__always) func replay<Sink: VersionSink & ~Copyable>(at T: Timestamp, ttlMicros: Int64, into sink: inout Sink)
-            throws(WhenceError)
-        {
-            let bytes = bytes
-            for version in versions {
-                if T.microseconds &- version.eventTime.microseconds > ttlMicros { return }
-                let row = unsafe bytes.span.bytes.extracting(version.row)
-                if try sink.take(row, header: RowHeader(row), eventTime: version.eventTime, commit: version.commit) { return }
-            }
-        }
-    }
-
     private struct Shard {
-        var entries: [UInt64: Entry] = [:]
+        var entries: [UInt64: LatestEntry] = [:]
         /// The hashes of the entries in the order in which the clock's hand passes them.
         var ring: [UInt64] = []
         var hand = 0
@@ -75,18 +18,18 @@ final class LatestCache: Sendable {
         var misses = 0
 
         mutating func remove(_ hash: UInt64) {
-            if let entry = entries.removeValue(forKey: hash) { byteCount -= entry.byteCount }
+            if let entry = entries.removeValue(forKey: hash) { byteCount -= entry.memoryBytes }
         }
 
-        mutating func insert(_ entry: Entry, _ hash: UInt64, budget: Int) {
+        mutating func insert(_ entry: LatestEntry, _ hash: UInt64, budget: Int) {
             if let old = entries.updateValue(entry, forKey: hash) {
-                byteCount -= old.byteCount
+                byteCount -= old.memoryBytes
             } else {
                 ring.append(hash)
                 // Entries that a commit dropped leave their hash behind.
                 if ring.count > 2 * entries.count + 64 { ring = Array(entries.keys) }
             }
-            byteCount += entry.byteCount
+            byteCount += entry.memoryBytes
             // Second chance: an entry that was used since the hand last passed stays for another round.
             while byteCount > budget, !ring.isEmpty {
                 if hand >= ring.count { hand = 0 }
@@ -136,7 +79,7 @@ final class LatestCache: Sendable {
         guard isEnabled else { return false }
         let hash = hash(view, entity)
         return try shard(hash).shard.withLock { shard throws(WhenceError) in
-            guard let entry = shard.entries[hash], entry.fillToken == 0, entry.isOf(view, entity), T >= entry.validFrom,
+            guard let entry = shard.entries[hash], !entry.isPlaceholder, entry.isOf(view, entity), T >= entry.validFrom,
                 T < entry.validUntil
             else {
                 shard.misses &+= 1
@@ -155,23 +98,22 @@ final class LatestCache: Sendable {
         guard isEnabled else { return nil }
         let token = nextToken.add(1, ordering: .relaxed).newValue
         let hash = hash(view, entity)
-        let placeholder = Entry(
+        let placeholder = LatestEntry(
             view: view, entityLength: entity.byteCount, bytes: unsafe entity.withUnsafeBytes { unsafe Array($0) }, versions: [],
             validFrom: .distantFuture, validUntil: .distantPast, fillToken: token)
         return shard(hash).shard.withLock { shard in
-            if let entry = shard.entries[hash], entry.fillToken != 0 { return nil }
+            if let entry = shard.entries[hash], entry.isPlaceholder { return nil }
             shard.insert(placeholder, hash, budget: shardBudget)
             return token
         }
     }
 
     /// Puts `entry` in the place of the placeholder that `token` stands for, unless a commit has removed that.
-    func finishFill(_ token: UInt64, _ entry: Entry) {
-        let bytes = entry.bytes
-        let hash = unsafe hash(entry.view, bytes.span.bytes.extracting(0..<entry.entityLength))
+    func finishFill(_ token: UInt64, _ entry: LatestEntry) {
+        let hash = hash(entry.view, entry.entity)
         shard(hash).shard.withLock { shard in
             guard let placeholder = shard.entries[hash], placeholder.fillToken == token else { return }
-            if entry.byteCount > shardBudget / 4 { shard.remove(hash) } else { shard.insert(entry, hash, budget: shardBudget) }
+            if entry.memoryBytes > shardBudget / 4 { shard.remove(hash) } else { shard.insert(entry, hash, budget: shardBudget) }
         }
     }
 
@@ -190,11 +132,11 @@ final class LatestCache: Sendable {
         let hash = hash(view, entity)
         shard(hash).shard.withLock { shard in
             guard let entry = shard.entries[hash] else { return }
-            guard entry.fillToken == 0, entry.isOf(view, entity), let header = try? RowHeader(row),
+            guard !entry.isPlaceholder, entry.isOf(view, entity), let header = try? RowHeader(row),
                 header.kind == .row, !header.isSparse, header.schemaID == schemaID,
-                !header.isOverDeletion, !header.isOverRetraction, header.availability == nil, entry.versions.count == 1
+                !header.isOverDeletion, !header.isOverRetraction, header.availability == nil, let newest = entry.onlyVersion
             else { return shard.remove(hash) }
-            if eventTime < entry.versions[0].eventTime { return coverOrRemove(&shard, entry, hash, schemaID) }
+            if eventTime < newest.eventTime { return coverOrRemove(&shard, entry, hash, schemaID) }
             if eventTime > commit {
                 entry.validUntil = min(entry.validUntil, eventTime)
                 return
@@ -203,8 +145,8 @@ final class LatestCache: Sendable {
             bytes.reserveCapacity(entity.byteCount + row.byteCount)
             unsafe entity.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
             unsafe row.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
-            let version = CachedVersion(eventTime: eventTime, commit: commit, row: entity.byteCount..<bytes.count)
-            let updated = Entry(
+            let version = LatestEntry.Version(eventTime: eventTime, commit: commit, row: entity.byteCount..<bytes.count)
+            let updated = LatestEntry(
                 view: view, entityLength: entity.byteCount, bytes: bytes, versions: [version],
                 validFrom: max(entry.validFrom, commit), validUntil: entry.validUntil)
             updated.wasUsed = entry.wasUsed
@@ -213,10 +155,8 @@ final class LatestCache: Sendable {
     }
 
     /// A version older than the entry's newest does not matter where that one carries every feature, and may elsewhere.
-    private func coverOrRemove(_ shard: inout Shard, _ entry: Entry, _ hash: UInt64, _ schemaID: UInt32) {
-        let bytes = entry.bytes
-        let newest = unsafe bytes.span.bytes.extracting(entry.versions[0].row)
-        if let header = try? RowHeader(newest), !header.isSparse, header.schemaID == schemaID { return }
+    private func coverOrRemove(_ shard: inout Shard, _ entry: LatestEntry, _ hash: UInt64, _ schemaID: UInt32) {
+        if let header = try? RowHeader(entry.newestRow), !header.isSparse, header.schemaID == schemaID { return }
         shard.remove(hash)
     }
 

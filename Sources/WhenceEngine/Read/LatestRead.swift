@@ -122,7 +122,7 @@ struct LatestRead: ~Copyable {
             var collected = CollectingSink(view, entity)
             _ = try walk.run(&cursor, entity: entity, at: now, into: &collected)
             try check()
-            let entry = LatestCache.Entry(
+            let entry = LatestEntry(
                 view: view.id, entityLength: entity.byteCount, bytes: collected.bytes, versions: collected.versions,
                 validFrom: now, validUntil: collected.validUntil)
             store.cache.finishFill(token, entry)

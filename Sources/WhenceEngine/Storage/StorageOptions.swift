@@ -17,6 +17,9 @@ public struct StoreOptions: Sendable {
     public var backfillBytes = 256 << 20
     /// Threads that one join, scan or backfill may use.
     public var threads = 2
+    /// Whether compactions leave the processor to all other threads, so that they delay no read. This then holds for every store that the process
+    /// opens, and until it ends.
+    public var compactsAtLowPriority = false
     /// Whether a commit is on disk when it is acknowledged.
     public var durability = Durability.synced
     /// Refuse to create a store where there is none.
@@ -51,6 +54,8 @@ enum StorageOptions {
         options.readOnly = store.readOnly
         // Two cores: one flush and one compaction. Below 8, as 7.8 retries failed flushes out of order from there on.
         options.maxBackgroundJobs = 2
+        // Flushes keep their priority: writes wait for them.
+        options.compactsAtLowPriority = store.compactsAtLowPriority
         // All files stay open: a read never waits for an open.
         options.maxOpenFiles = -1
         // Recovery after a crash reads no more log than this.

@@ -20,6 +20,8 @@ public final class Backfill {
     private var spiller: RunSpiller?
     private var earliestRetraction = Timestamp.distantFuture
     private var isFinished = false
+    /// The files to publish, once they are written.
+    private var files: [String]?
     /// Rows, deletions and retractions so far.
     public private(set) var count = 0
     /// Bytes of sorted runs that were written to disk; known when the backfill is over.
@@ -74,11 +76,10 @@ public final class Backfill {
 
     private func spillFile() throws(WhenceError) -> SpillFile { try SpillFile(in: store.directory.temporary, for: "the backfill") }
 
-    /// Makes all rows visible at once. After this the backfill is over, whether it succeeds or throws.
-    public func publish() throws(WhenceError) -> Commit {
-        precondition(!isFinished, "a backfill is published once")
-        defer { abandon() }
-        let files: [String]
+    /// Writes the files that `publish` takes into the store: nearly all of the work of a publication, and none of it between commits. No more
+    /// rows are taken after it.
+    public func prepare() throws(WhenceError) {
+        guard files == nil else { return }
         if let spiller {
             if batch.count > 0 { try spill() }
             files = try mergeRuns(try spiller.finish())
@@ -89,7 +90,15 @@ public final class Backfill {
             try buffer.sortAndMerge(batch.layout)
             files = try writeFiles(buffer)
         }
-        return try store.publish(files, commit, view, earliestRetraction)
+    }
+
+    /// Makes all rows visible at once, having prepared that where it was not done before. After this the backfill is over, whether it succeeds
+    /// or throws.
+    public func publish() throws(WhenceError) -> Commit {
+        precondition(!isFinished, "a backfill is published once")
+        defer { abandon() }
+        try prepare()
+        return try store.publish(files ?? [], commit, view, earliestRetraction)
     }
 
     /// Gives up what is not published, and removes its files.

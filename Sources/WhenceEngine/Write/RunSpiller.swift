@@ -1,11 +1,11 @@
 import Dispatch
+import Foundation
 import Synchronization
 import WhenceCore
 
 /// Sorts runs of versions and writes them to disk behind the caller's back, one at a time: while one run is written the
-/// caller fills the next, and never gets further ahead than that.
+/// caller fills the next, and never gets further ahead than that. Each has a thread made for it, which has the caller's priority.
 final class RunSpiller: Sendable {
-    private let queue = DispatchQueue(label: "whence.backfill")
     private let isFree = DispatchSemaphore(value: 1)
     private struct State {
         var runs: [Run] = []
@@ -21,7 +21,7 @@ final class RunSpiller: Sendable {
     /// Bytes of the runs so far.
     var byteCount: Int { file.byteCount }
 
-    /// A run on its way to disk; handed from the caller's thread to the queue's, never used by both.
+    /// A run on its way to disk; handed from the caller's thread to its own, never used by both.
     private final class Unsorted: @unchecked Sendable {
         var buffer: VersionBuffer
 
@@ -32,7 +32,7 @@ final class RunSpiller: Sendable {
     func spill(_ buffer: VersionBuffer, _ layout: RowLayout) throws(WhenceError) {
         let run = Unsorted(buffer)
         isFree.wait()
-        queue.async { [self] in
+        Thread.detachNewThread { [self] in
             do throws(WhenceError) {
                 try run.buffer.sortAndMerge(layout)
                 let written = try Run(writing: run.buffer, to: file)
@@ -48,7 +48,8 @@ final class RunSpiller: Sendable {
 
     /// Waits for all runs and returns them, in the order in which they came.
     func finish() throws(WhenceError) -> [Run] {
-        queue.sync {}
+        isFree.wait()
+        isFree.signal()
         let (runs, failure) = state.withLock { ($0.runs, $0.failure) }
         if let failure { throw failure }
         return runs

@@ -1,7 +1,10 @@
+import NIOCore
+
 /// How much of everything a server takes on. Every limit has a default and a reason; nothing is without one.
 public struct ServerLimits: Sendable, Equatable {
-    /// Threads that serve the network. Each reads and answers small requests itself; one a processor is enough.
-    public var eventLoops = 2
+    /// Threads that serve the network. Each reads and answers small requests itself: one for each processor but one, which is left to all that
+    /// is no such read. A loop that has to share its processor is slower than one loop less.
+    public var eventLoops = max(1, System.coreCount - 1)
     /// Connections that may be open at once; one more is closed at once. About 20 KiB of memory each when idle.
     public var connections = 20_000
     /// Requests that one connection may have open. Told to clients in `welcome`; deep enough for any pipeline that helps.
@@ -23,9 +26,12 @@ public struct ServerLimits: Sendable, Equatable {
     /// Entities of an online read that an event loop answers itself; a larger read goes to the pool. With rows in the cache this many take
     /// about 0.2 ms, which is as long as others on that loop may be made to wait.
     public var inlineEntities = 512
-    /// How long an event loop may take to serve all its sockets once. Where that has been longer for a while, reads that come after this time
-    /// within a turn are refused with `overloaded`: a pipeline that is deep on purpose stays below, a flood does not.
+    /// How long an event loop may take to serve all its sockets once. Where that has been longer for a while the loop is overloaded
+    /// (`LoadGauge`): a pipeline that is deep on purpose stays below, a flood does not.
     public var turnTime = Duration.milliseconds(10)
+    /// What an overloaded event loop spends on answers before it looks at its sockets again, and what it refuses meanwhile with `overloaded`. As
+    /// long, about, is what reads wait that are answered then: shorter makes them faster and fewer, as looking has its cost.
+    public var overloadedTurnTime = Duration.milliseconds(1)
     /// Streams, joins, scans and backfills together, that one connection may have open: each holds some memory while its client is slow.
     public var streamsPerConnection = 32
     /// Rows of a stream go out in frames of about this many bytes: large enough to cost nothing each, small enough to share a connection.

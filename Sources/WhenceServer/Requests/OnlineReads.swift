@@ -7,7 +7,7 @@ extension Session {
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) {
         guard isNewRequest(frame) else { return }
         let arrival = clock
-        if loop.isOverloaded(arrival) { return shed(frame) }
+        if loop.refuses(arrival) { return shed(frame) }
         var code = 0
         var rows = 0
         let before = writer.buffer.readableBytes
@@ -43,12 +43,16 @@ extension Session {
             .onlineRead, code: code, duration: clock - arrival, rows: rows, bytes: frame.byteCount + writer.buffer.readableBytes - before)
     }
 
-    /// Turns a read away that has waited too long already, from its header alone.
+    /// Turns a read away from its header alone.
     private func shed(_ frame: Frame) {
         core.metrics.shed(.load)
         loop.record(.onlineRead, code: WhenceError.Code.overloaded.rawValue, duration: .zero, rows: 0, bytes: frame.byteCount)
-        sendError(.overloaded("more reads are asked for than can be answered", retryAfter: .milliseconds(20)), requestID: frame.requestID)
+        send(Session.tooManyReads, requestID: frame.requestID)
     }
+
+    /// Made once: it is sent where there is no time.
+    private static let tooManyReads = Failure(
+        WhenceError.overloaded("more reads are asked for than can be answered", retryAfter: .milliseconds(20)))
 }
 
 extension RequestWork {

@@ -66,7 +66,10 @@ public struct ServerProcess: Sendable {
         ready: @escaping @Sendable (ListenAddress) -> Void
     ) async throws {
         let isNew = !FileManager.default.fileExists(atPath: configuration.data + "/FORMAT")
-        let held = try HeldStore(at: configuration.data, options: configuration.store)
+        var options = configuration.store
+        // In a server there is always somebody whose read matters more.
+        options.compactsAtLowPriority = true
+        let held = try HeldStore(at: configuration.data, options: options)
         if isNew { logger.notice("there was no store, and a new one was made", metadata: ["data": "\(configuration.data)"]) }
         let result: Result<Void, any Error>
         do {

@@ -15,7 +15,7 @@ final class ServerCore: Sendable {
     let points: WorkPool
     /// Writes: many threads that wait, so that the batches of many clients share one sync of the log.
     let writes: WorkPool
-    /// Streams, block by block, and backfills. The processor goes to others first.
+    /// Streams, block by block, and backfills. They have the lowest priority, so that a read that comes takes the processor from them at once.
     let streams: WorkPool
     /// Compaction, retention, erasure: long, rare, one at a time.
     let upkeep: WorkPool
@@ -35,14 +35,21 @@ final class ServerCore: Sendable {
         let limits = configuration.limits
         points = WorkPool("reads", threads: limits.poolThreads, queueLimit: limits.queueLength)
         writes = WorkPool("writes", threads: limits.writeThreads, queueLimit: limits.queueLength)
-        streams = WorkPool("streams", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 5)
+        streams = WorkPool("streams", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 19)
         upkeep = WorkPool("upkeep", threads: 1, queueLimit: 16, niceness: 5)
         admission = Admission(limits)
         gate = WriteGate(store, logger)
-        for pool in [points, writes, streams, upkeep] { metrics.watchQueue(pool.name) { pool.waiting } }
+        for pool in pools { metrics.watchQueue(pool.name) { pool.waiting } }
     }
 
-    var pools: [WorkPool] { [points, writes, streams, upkeep] }
+    /// In the order in which they end: streams go on with the help of `writes`.
+    var pools: [WorkPool] { [points, streams, upkeep, writes] }
+
+    /// Does for a stream what goes on between commits, on a thread of `writes`, and waits for it. Whoever leads the commits works for all that wait,
+    /// and must not have a stream's low priority.
+    func betweenCommits<Result>(_ body: () throws(WhenceError) -> Result) throws(WhenceError) -> Result {
+        try writes.perform(body)
+    }
 
     func nextSessionID() -> UInt64 { sessionIDs.add(1, ordering: .relaxed).newValue }
 

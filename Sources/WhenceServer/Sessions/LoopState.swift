@@ -14,11 +14,8 @@ final class LoopState: @unchecked Sendable {
     /// Sessions whose answers go out at the end of the turn.
     private var unflushed: [Session] = []
     private var sweep: RepeatedTask?
-    /// When the loop began to serve its sockets in this turn; nil between turns.
-    private var turnBegan: NIODeadline?
-    /// When the first of an unbroken row of turns began that took longer than they should.
-    private var busySince: NIODeadline?
-    private let turnLimit: TimeAmount
+    /// How much is asked of the loop.
+    private var gauge: LoadGauge
     /// Ends a turn; made once, so that a turn costs no memory.
     private var turnEnd: @Sendable () -> Void = {}
 
@@ -28,22 +25,17 @@ final class LoopState: @unchecked Sendable {
     init(_ eventLoop: any EventLoop, _ core: ServerCore) {
         self.eventLoop = eventLoop
         self.core = core
-        turnLimit = core.limits.turnTime.timeAmount
+        gauge = LoadGauge(turnLimit: core.limits.turnTime.timeAmount, overloadedTurn: core.limits.overloadedTurnTime.timeAmount)
         turnEnd = { [unowned self] in endTurn() }
     }
 
     // MARK: Load
 
-    /// Long turns for so long are no burst any more.
-    private static let patience = TimeAmount.milliseconds(100)
-
     /// Says that a session has something to do in this turn of the loop: all sockets that are ready are served in a turn, and what comes
     /// meanwhile waits for the next one.
     func enterTurn(_ now: NIODeadline) {
-        guard turnBegan == nil else { return }
-        turnBegan = now
         // Tasks run when the turn's sockets have been served.
-        eventLoop.execute(turnEnd)
+        if gauge.beginConnection(now) { eventLoop.execute(turnEnd) }
     }
 
     /// Answers of a turn go out together when it ends, so that clients are woken once; in a turn that is longer than this, as they come.
@@ -51,7 +43,7 @@ final class LoopState: @unchecked Sendable {
 
     /// Has what `session` has to say sent at the end of the turn.
     func flushLater(_ session: Session, _ now: NIODeadline) {
-        guard let turnBegan else { return session.flush() }
+        guard let turnBegan = gauge.turnBegan else { return session.flush() }
         unflushed.append(session)
         if now - turnBegan > LoopState.flushDelay { flush() }
     }
@@ -68,24 +60,15 @@ final class LoopState: @unchecked Sendable {
 
     private func endTurn() {
         flush()
-        guard let began = turnBegan else { return }
-        turnBegan = nil
-        if NIODeadline.now() - began > turnLimit {
-            if busySince == nil { busySince = began }
-        } else {
-            busySince = nil
-        }
+        gauge.endTurn(.now())
     }
 
-    /// Whether a read that is come to now is to be refused: more has been asked for than is answered, for a while, and this turn has had its
-    /// time. Refusing costs a hundredth of answering, so that those who are answered do not wait for the rest.
-    func isOverloaded(_ now: NIODeadline) -> Bool {
-        guard let busySince, let turnBegan else { return false }
-        return now - turnBegan > turnLimit && now - busySince > LoopState.patience
-    }
+    /// Whether a read that is come to now is to be refused, as more has been asked for than is answered.
+    func refuses(_ now: NIODeadline) -> Bool { gauge.refuses(now) }
 
     /// Counts a request that this loop has answered itself.
     func record(_ operation: Operation, code: Int, duration: TimeAmount, rows: Int, bytes: Int) {
+        gauge.count(duration)
         core.metrics.record(operation, code: code, nanoseconds: duration.nanoseconds, rows: rows, bytes: bytes)
     }
 

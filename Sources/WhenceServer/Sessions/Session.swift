@@ -118,9 +118,9 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         guard !isClosed, !isClosing else { return }
-        isInBurst = true
         clock = .now()
-        loop.enterTurn(clock)
+        if !isInBurst { loop.enterTurn(clock) }
+        isInBurst = true
         core.metrics.bytesReceived.add(bytes.readableBytes)
         decoder.feed(bytes)
         takeFrames()

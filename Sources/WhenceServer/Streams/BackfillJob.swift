@@ -46,7 +46,10 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
         }
         guard let stated = upload.rows else { return .needsUpload }
         guard stated == UInt64(rows) else { throw .violation("\(stated) rows are said to have been uploaded, and \(rows) came") }
-        let commit = try core.gate.run { () throws(WhenceError) in try backfill.publish() }
+        let commit = try core.gate.run { () throws(WhenceError) in
+            try backfill.prepare()
+            return try core.betweenCommits { () throws(WhenceError) in try backfill.publish() }
+        }
         work = nil
         try output.send(Committed(commitTime: commit.time, isRepeat: false, rows: stated), rows: rows, isLast: true)
         return .done
@@ -62,7 +65,9 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
         let memory = store.options.backfillBytes + core.limits.uploadCreditBytes
         try core.admission.reserve(memory)
         memoryBytes = memory
-        let backfill = try core.gate.run { () throws(WhenceError) in try store.backfill(name) }
+        let backfill = try core.gate.run { () throws(WhenceError) in
+            try core.betweenCommits { () throws(WhenceError) in try store.backfill(name) }
+        }
         work = (backfill, columns)
         return (backfill, columns)
     }

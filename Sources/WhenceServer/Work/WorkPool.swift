@@ -98,6 +98,39 @@ final class WorkPool: Sendable {
         available.signal()
     }
 
+    /// Does `body` on a thread of the pool, behind what waits there, and waits for it. Throws `draining` when the pool has ended.
+    func perform<Value>(_ body: () throws(WhenceError) -> Value) throws(WhenceError) -> Value {
+        let outcome = try withoutActuallyEscaping(body) { body throws(WhenceError) in
+            let errand = Errand(body)
+            try submit(for: 0, isAdmitted: true) { errand.run() }
+            return errand.wait()
+        }
+        return try outcome.get()
+    }
+
+    /// Work that another thread does while the one that has it done waits. The other thread holds on to this, and no longer to the work when that
+    /// is done.
+    private final class Errand<Value>: @unchecked Sendable {
+        private let done = DispatchSemaphore(value: 0)
+        // The other thread's until `done`.
+        private var body: (() throws(WhenceError) -> Value)?
+        private var outcome: Result<Value, WhenceError>?
+
+        init(_ body: @escaping () throws(WhenceError) -> Value) { self.body = body }
+
+        func run() {
+            outcome = body.map { body in Result { () throws(WhenceError) in try body() } }
+            body = nil
+            done.signal()
+        }
+
+        func wait() -> Result<Value, WhenceError> {
+            done.wait()
+            guard let outcome else { preconditionFailure("an errand is run once") }
+            return outcome
+        }
+    }
+
     /// How long what comes behind `waiting` pieces of work would wait.
     private func expectedWait(_ waiting: Int) -> Duration {
         let micros = recentMicros.load(ordering: .relaxed) * (waiting + 1) / threads

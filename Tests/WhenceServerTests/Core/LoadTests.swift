@@ -258,4 +258,36 @@ import WhenceProtocol
         pool.close()
         #expect(failure { try pool.submit(for: 1) {} }?.code == .draining)
     }
+
+    @Test("work that a pool does for whoever waits for it comes back, well or not, and is refused by a pool that has ended") func errands()
+        throws
+    {
+        let pool = WorkPool("test", threads: 1, queueLimit: 1)
+        let caller = Thread.current
+        let other = try pool.perform { () throws(WhenceError) in Thread.current }
+        #expect(other !== caller)
+        let error = failure { try pool.perform { () throws(WhenceError) in throw WhenceError(.diskFull, "no room") } }
+        #expect(error?.code == .diskFull && error?.message == "no room")
+        pool.close()
+        #expect(failure { try pool.perform { () throws(WhenceError) in } }?.code == .draining)
+    }
+
+    @Test("threads of a pool that stands back, and those that they make, have its niceness") func niceness() throws {
+        func niceness() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
+        let own = niceness()
+        let pool = WorkPool("test", threads: 1, queueLimit: 1, niceness: 19)
+        let made = try pool.perform { () throws(WhenceError) in
+            let done = DispatchSemaphore(value: 0)
+            let seen = Mutex<[Int32]>([niceness()])
+            Thread.detachNewThread {
+                seen.withLock { $0.append(niceness()) }
+                done.signal()
+            }
+            done.wait()
+            return seen.withLock { $0 }
+        }
+        pool.close()
+        #expect(made == [19, 19])
+        #expect(niceness() == own)
+    }
 }
