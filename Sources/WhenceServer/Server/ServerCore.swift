@@ -17,9 +17,13 @@ final class ServerCore: Sendable {
     let writes: WorkPool
     /// Streams, block by block, and backfills. The processor goes to others first.
     let streams: WorkPool
+    /// The steps of streams that are as long as a join or a backfill: a walk through the store for a spine that did not fit into memory, the
+    /// publication of a backfill. On threads of their own, so that other streams go on meanwhile.
+    let longSteps: WorkPool
     /// Compaction, retention, erasure: long, rare, one at a time.
     let upkeep: WorkPool
     let admission: Admission
+    let storeReadCost = StoreReadCost()
     let gate: WriteGate
     private let draining = Atomic<Bool>(false)
     private let sessionIDs = Atomic<UInt64>(0)
@@ -36,13 +40,14 @@ final class ServerCore: Sendable {
         points = WorkPool("reads", threads: limits.poolThreads, queueLimit: limits.queueLength)
         writes = WorkPool("writes", threads: limits.writeThreads, queueLimit: limits.queueLength)
         streams = WorkPool("streams", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 5)
+        longSteps = WorkPool("long-steps", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 5)
         upkeep = WorkPool("upkeep", threads: 1, queueLimit: 16, niceness: 5)
         admission = Admission(limits)
         gate = WriteGate(store, logger)
-        for pool in [points, writes, streams, upkeep] { metrics.watchQueue(pool.name) { pool.waiting } }
+        for pool in pools { metrics.watchQueue(pool.name) { pool.waiting } }
     }
 
-    var pools: [WorkPool] { [points, writes, streams, upkeep] }
+    var pools: [WorkPool] { [points, writes, streams, longSteps, upkeep] }
 
     func nextSessionID() -> UInt64 { sessionIDs.add(1, ordering: .relaxed).newValue }
 
