@@ -100,6 +100,12 @@ let package = Package(
         .executableTarget(
             name: "CountAllocations", dependencies: ["CAllocations", "WhenceModels", "WhenceCore"], path: "Tests/Fixtures/CountAllocations",
             swiftSettings: house),
+        .executableTarget(
+            name: "CountReadAllocations",
+            dependencies: [
+                "CAllocations", "StoreFixtures", "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore",
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "Logging", package: "swift-log"),
+            ], path: "Tests/Fixtures/CountReadAllocations", swiftSettings: house),
         tests("RocksDBTests", ["RocksDB", "StoreFixtures"]),
         tests("WhenceCoreTests", ["WhenceCore", "RandomFixtures"]),
         tests("WhenceCatalogTests", ["WhenceCatalog", "WhenceCore"]),
@@ -118,6 +124,7 @@ let package = Package(
             "WhenceServerTests",
             [
                 "WhenceServer", "WhenceProtocol", "WhenceEngine", "WhenceCatalog", "WhenceCore", "CertificateFixtures", "StoreFixtures",
+                "RandomFixtures", "CountReadAllocations",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "Crypto", package: "swift-crypto"),

@@ -28,6 +28,8 @@ struct BadArgumentTests {
             ["join", "--service", "departure", "--out", "-"],
             ["scan", "weather"], ["join", "--features", "weather.temp", "--spine", "-", "--out", "-", "--no-spill", "--spill-dir", "."],
             ["ingest", "planes", "-", "--batch-rows", "0"], ["admin", "retain", "--before", "2013-01-01T00:00:00Z"],
+            ["ingest", "planes", "-", "--idempotency-key", ""],
+            ["ingest", "planes", "-", "--idempotency-key", String(repeating: "k", count: 89)],
         ] {
             let process = work.process(arguments + ["--data", "store", "--json"])
             let pipe = Pipe()

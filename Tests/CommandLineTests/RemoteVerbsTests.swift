@@ -104,6 +104,39 @@ import Testing
         #expect(served.process.terminationStatus == 0)
     }
 
+    @Test("an idempotency key loses no row of a load that is cut elsewhere, or whose file has changed", arguments: [false, true])
+    func loadsThatDiffer(isServed: Bool) async throws {
+        let work = try Airports.workspace()
+        let served = isServed ? try await Served(work, []) : nil
+        let place = try served.map { ["--server", try #require($0.announced["listening"] as? String)] } ?? ["--data", "store"]
+        func planes(_ tails: ClosedRange<Int>, seats: (Int) -> Int = { 100 + $0 }) -> String {
+            tails.map { #"{"tail":\#($0),"event_time":"2012-06-01T00:00:00Z","seats":\#(seats($0))}"# }.joined(separator: "\n")
+        }
+        /// Commits, those among them that had been made before, and the seats of seven planes after a load under the one key.
+        func load(_ text: String, batchRows: Int, _ more: [String] = []) throws -> [[Int]] {
+            try work.file("planes.ndjson", text)
+            let load = ["ingest", "planes", "planes.ndjson", "--batch-rows", "\(batchRows)", "--idempotency-key", "load", "--json"]
+            let answer = try work.run(load + more + place)
+            let said = try #require(answer.lines.first, "\(answer.err)")
+            let entities = (1...7).flatMap { ["--entity", "tail=\($0)"] }
+            let read = try work.run(["get", "--features", "planes.seats", "--json"] + entities + place)
+            let seats = read.lines.map { ($0["features"] as? [String: Any])?["planes.seats"] as? Int ?? 0 }
+            return [[said["commits"] as? Int ?? -1, said["repeated_commits"] as? Int ?? -1], seats]
+        }
+        #expect(try load(planes(1...3), batchRows: 2) == [[2, 0], [101, 102, 103, 0, 0, 0, 0]])
+        // More rows, cut elsewhere: what was written before is in other batches.
+        #expect(try load(planes(1...6), batchRows: 3) == [[2, 0], [101, 102, 103, 104, 105, 106, 0]])
+        #expect(try load(planes(1...7), batchRows: 3) == [[3, 2], [101, 102, 103, 104, 105, 106, 107]])
+        // Another value in the second batch, whose rows have the same numbers.
+        #expect(try load(planes(1...7) { $0 == 5 ? 7 : 100 + $0 }, batchRows: 3) == [[3, 2], [101, 102, 103, 104, 7, 106, 107]])
+        // A row that was rejected, and is mended: all behind it move on.
+        let bad = planes(1...7).replacing("102", with: "\"many\"")
+        #expect(try load(bad, batchRows: 3, ["--max-rejects", "1"])[0] == [2, 0])
+        #expect(try load(planes(1...7) { 200 + $0 }, batchRows: 3) == [[3, 0], [201, 202, 203, 204, 205, 206, 207]])
+        #expect(try load(planes(1...7) { 200 + $0 }, batchRows: 3) == [[3, 3], [201, 202, 203, 204, 205, 206, 207]])
+        withExtendedLifetime(served) {}
+    }
+
     @Test("a store is in one place, and secrets are no arguments") func places() throws {
         let workspace = try Workspace()
         #expect(try workspace.whence("admin", "stats").code == 2)

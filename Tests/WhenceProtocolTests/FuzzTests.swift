@@ -118,7 +118,64 @@ import Testing
             return
         }
         guard let kind = frame.kind, let type = AnyMessage.type(of: kind) else { return }
+        compare(frame)
         try rewrite(frame, as: type)
+    }
+
+    /// What is read where it lies is what is read into columns, and is refused where that is.
+    private static func compare(_ frame: Frame) {
+        let copied: Result<ColumnBatch, any Error>
+        let placed: Result<PlacedColumns, any Error>
+        switch frame.kind {
+        case .onlineRead:
+            // A server has the question from a request before.
+            guard let question = try? question(of: frame) else { return }
+            copied = Result { try OnlineRead(decoding: frame, asking: question).entities }
+            placed = Result {
+                var read = PlacedOnlineRead()
+                try read.read(frame, asking: question)
+                return read.entities
+            }
+        case .onlineAnswer:
+            copied = Result { try OnlineAnswer(decoding: frame, knowing: nil).features }
+            placed = Result {
+                var answer = PlacedOnlineAnswer()
+                try answer.read(frame)
+                return answer.features
+            }
+        default: return
+        }
+        switch (copied, placed) {
+        case (.success(let columns), .success(let places)):
+            let agree = isSame(columns, places, in: frame.payload.readableBytesSpan)
+            #expect(agree)
+        case (.failure(let one as WhenceError), .failure(let other as WhenceError)): #expect(one == other)
+        default: Issue.record("copied \(copied), placed \(placed)")
+        }
+    }
+
+    private static func question(of frame: Frame) throws -> PreparedQuestion {
+        var reader = PayloadReader(frame.payload)
+        _ = try reader.timeout()
+        let _: UInt64 = try reader.integer()
+        return try PreparedQuestion(from: &reader)
+    }
+
+    private static func isSame(_ columns: ColumnBatch, _ placed: PlacedColumns, in bytes: RawSpan) -> Bool {
+        guard columns.count == placed.count, columns.columns.count == placed.places.count else { return false }
+        for (column, place) in zip(columns.columns, placed.places) {
+            guard column.type == place.type, column.nullCount == place.nullCount else { return false }
+            for row in 0..<column.count where column.isValid(row) != place.isValid(row, in: bytes) { return false }
+            var buffers = [(column.offsets, place.offsets), (column.elementOffsets, place.elementOffsets)]
+            // Bits behind the last row are zeros where they were copied, and anything where they lie.
+            if column.type != .bool, column.type != .list(.bool) { buffers.append((column.values, place.values)) }
+            for (buffer, range) in buffers where !range.isEmpty {
+                guard let buffer, buffer.byteCount >= range.count,
+                    bytes.extracting(range).isIdentical(to: buffer.span.extracting(0..<range.count))
+                else { return false }
+            }
+        }
+        return true
     }
 
     /// What was read can be written, and reads as the same again.

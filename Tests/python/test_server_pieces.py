@@ -48,6 +48,19 @@ def test_a_large_write_and_a_large_read(small):
             client.write("trips", TRIPS, NOW, idempotency_key="k" * 89)
 
 
+@pytest.mark.parametrize("first", [500, 1_024, 1_500])
+def test_a_key_never_stands_for_rows_that_were_not_written(small, first):
+    """As where a job was interrupted, and its successor cuts the table elsewhere."""
+    table = {"driver": list(range(3_000)), "speed": [driver / 2 for driver in range(3_000)]}
+    begun = {name: column[:first] for name, column in table.items()}
+    with small.connect() as client:
+        client.apply(DEFINITIONS)
+        client.write("trips", begun, NOW, idempotency_key="load", batch_rows=512)
+        for batch_rows in (1_024, 128, 0):
+            assert client.write("trips", table, NOW, idempotency_key="load", batch_rows=batch_rows).rows == 3_000
+            np.testing.assert_array_equal(client.get("eta", range(3_000))["speed"], table["speed"])
+
+
 def test_the_same_with_asyncio(small):
     async def run():
         async with await whencedb.aio.connect(small.address, retries=FAST, timeout=20) as client:

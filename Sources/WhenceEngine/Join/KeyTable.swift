@@ -60,13 +60,26 @@ struct KeyTable: Sendable {
     }
 
     private static func append(_ column: Column, _ row: Int, _ type: KeyType, _ bytes: inout [UInt8]) {
+        append(row, as: type, of: column.type, in: column.values.span, from: 0, column.byteRange(row), to: &bytes)
+    }
+
+    /// Appends row `row` of a column of join keys, wherever that lies, which `check` has found to hold keys of `type`.
+    ///
+    /// - Parameters:
+    ///   - columnType: the column's own type, which may be narrower.
+    ///   - values: bytes that hold the column's values from `start` on.
+    ///   - range: where in `values` the row's bytes are, for a type of variable length.
+    @inline(__always) static func append(
+        _ row: Int, as type: KeyType, of columnType: FeatureType, in values: RawSpan, from start: Int,
+        _ range: @autoclosure () -> Range<Int>, to out: inout [UInt8]
+    ) {
         switch type {
-        case .int64:
-            let wide = column.type == .int32 ? Int64(column.load(row, as: Int32.self)) : column.load(row, as: Int64.self)
-            EntityKey.append(wide, to: &bytes)
-        case .string: EntityKey.append(string: column.values.span.extracting(column.byteRange(row)), to: &bytes)
-        case .bytes: EntityKey.append(bytes: column.values.span.extracting(column.byteRange(row)), to: &bytes)
-        case .bool: EntityKey.append(.bool(column.values.span[row >> 3] & (1 << UInt8(row & 7)) != 0), to: &bytes)
+        case .int64 where columnType == .int32:
+            EntityKey.append(Int64(unsafe values.unsafeLoadUnaligned(fromByteOffset: start + 4 * row, as: Int32.self)), to: &out)
+        case .int64: EntityKey.append(unsafe values.unsafeLoadUnaligned(fromByteOffset: start + 8 * row, as: Int64.self), to: &out)
+        case .string: EntityKey.append(string: values.extracting(range()), to: &out)
+        case .bytes: EntityKey.append(bytes: values.extracting(range()), to: &out)
+        case .bool: EntityKey.append(.bool(values[start + row >> 3] & (1 << UInt8(row & 7)) != 0), to: &out)
         }
     }
 

@@ -18,7 +18,8 @@ public struct PointInTimeJoin<Source: Spine> {
     private var spine: Source
     /// Where to spill; nil for nowhere.
     private let spillDirectory: String?
-    private var isBegun = false
+    /// Whether the spine fits into memory, once that is known.
+    private var fits: Bool?
     /// Batches that were taken from the spine to find out whether it fits into memory.
     private var ahead: [ColumnBatch] = []
     private var isSpineAtEnd = false
@@ -40,18 +41,26 @@ public struct PointInTimeJoin<Source: Spine> {
     /// The next block of rows, in the spine's order; nil at the end, and after an error.
     public mutating func next() throws(WhenceError) -> ColumnBatch? {
         do {
-            if !isBegun { try begin() }
-            if let spilled { return try spilled.next() }
+            if try !fitsInMemory() {
+                let spilled = if let spilled { spilled } else { try spill() }
+                return try spilled.next()
+            }
             guard let block = try nextBlock() else { return nil }
             let result = try join(block)
             rowsSoFar += block.count
             return result
         } catch {
-            isSpineAtEnd = true
-            ahead = []
-            spilled = nil
+            end()
             throw error
         }
+    }
+
+    /// Gives nothing more.
+    private mutating func end() {
+        isSpineAtEnd = true
+        fits = true
+        ahead = []
+        spilled = nil
     }
 
     private mutating func nextBlock() throws(WhenceError) -> ColumnBatch? {
@@ -60,20 +69,34 @@ public struct PointInTimeJoin<Source: Spine> {
         return try spine.next(maxRows: plan.blockRows)
     }
 
-    /// Finds out whether the spine fits into memory, and takes all of it in where it does not.
-    private mutating func begin() throws(WhenceError) {
-        isBegun = true
-        guard let spillDirectory else { return }
+    /// Whether the next block takes no longer than others: reads the spine until that is known, at most two blocks of it. Where it does not
+    /// fit into memory and may go through files, the first `next` reads all of it and walks the store for it.
+    public mutating func fitsInMemory() throws(WhenceError) -> Bool {
+        if let fits { return fits }
+        fits = true
+        guard spillDirectory != nil else { return true }
         var rows = 0
         // A batch is never cut. So one that is too large for itself is in memory anyway, and joined there.
-        while rows <= plan.blockRows || ahead.count < 2 {
-            guard let batch = try spine.next(maxRows: plan.blockRows) else {
-                isSpineAtEnd = true
-                return
+        do {
+            while rows <= plan.blockRows || ahead.count < 2 {
+                guard let batch = try spine.next(maxRows: plan.blockRows) else {
+                    isSpineAtEnd = true
+                    return true
+                }
+                ahead.append(batch)
+                rows += batch.count
             }
-            ahead.append(batch)
-            rows += batch.count
+        } catch {
+            end()
+            throw error
         }
+        fits = false
+        return false
+    }
+
+    /// Takes all of the spine in, and looks it up.
+    private mutating func spill() throws(WhenceError) -> SpilledJoin {
+        guard let spillDirectory else { preconditionFailure("a spine spills only where there is a place for it") }
         let spilled = try SpilledJoin(plan, progress, directory: spillDirectory)
         while !ahead.isEmpty { try spilled.add(ahead.removeFirst()) }
         while let batch = try spine.next(maxRows: max(1, plan.blockRows / 2)) {
@@ -82,6 +105,7 @@ public struct PointInTimeJoin<Source: Spine> {
         }
         try spilled.lookUp()
         self.spilled = spilled
+        return spilled
     }
 
     /// Joins a block in memory.

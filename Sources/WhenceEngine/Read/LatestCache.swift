@@ -81,10 +81,7 @@ final class LatestCache: Sendable {
         return try shard(hash).shard.withLock { shard throws(WhenceError) in
             guard let entry = shard.entries[hash], !entry.isPlaceholder, entry.isOf(view, entity), T >= entry.validFrom,
                 T < entry.validUntil
-            else {
-                shard.misses &+= 1
-                return false
-            }
+            else { return false }
             shard.hits &+= 1
             entry.wasUsed = true
             try entry.replay(at: T, ttlMicros: ttlMicros, into: &sink)
@@ -102,6 +99,8 @@ final class LatestCache: Sendable {
             view: view, entityLength: entity.byteCount, bytes: unsafe entity.withUnsafeBytes { unsafe Array($0) }, versions: [],
             validFrom: .distantFuture, validUntil: .distantPast, fillToken: token)
         return shard(hash).shard.withLock { shard in
+            // Here, and not where nothing was found: whoever looks may leave the reading to somebody else, who looks again.
+            shard.misses &+= 1
             if let entry = shard.entries[hash], entry.isPlaceholder { return nil }
             shard.insert(placeholder, hash, budget: shardBudget)
             return token

@@ -85,21 +85,23 @@ struct LatestRead: ~Copyable {
         sink = DecodingSink(RowDecoder(projection, into: columns))
     }
 
-    /// Reads the latest values of `entity` into row `row` of `columns`.
+    /// Reads the latest values of `entity` into row `row` of `columns`, where the cache has them.
     ///
     /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
-    /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
-    mutating func read(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+    /// Cost: a look-up and a copy a feature, without allocation.
+    mutating func readKept(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) -> Bool {
         if store.generation.load(ordering: .acquiring) != generation { try catchUp() }
         // Columns that were handed out belong to whoever has them.
         if columns.isFinished { makeColumns(columns.count) }
         try view.checkHorizon(now)
         sink.clear(row)
-        if try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink) { return }
-        try readFromStore(row, entity, at: now)
+        return try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink)
     }
 
-    private mutating func readFromStore(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+    /// The same from the store, for an entity that `readKept` has not found; from then on the cache has it.
+    ///
+    /// Cost: a seek, which may wait for the disk.
+    mutating func readStored(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
         sink.clear(row)
         var token = store.cache.beginFill(view: view.id, entity: entity)
         do {

@@ -29,7 +29,17 @@ public final class LatestReader {
     ///
     /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
     /// Cost: with the entity in the cache a look-up and a copy a feature, without allocation; else a seek.
-    public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) { try work.read(row, entity, at: now) }
+    public func read(_ row: Int = 0, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) {
+        if try !work.readKept(row, entity, at: now) { try work.readStored(row, entity, at: now) }
+    }
+
+    /// The first half of `read`: from the cache. False where it has nothing of `entity`.
+    func readKept(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) -> Bool {
+        try work.readKept(row, entity, at: now)
+    }
+
+    /// The other half: from the store.
+    func readStored(_ row: Int, _ entity: RawSpan, at now: Timestamp) throws(WhenceError) { try work.readStored(row, entity, at: now) }
 }
 
 extension Store {

@@ -13,6 +13,9 @@ public final class ServingReader {
     private let withEventTimes: Bool
     /// The entity key that is being read. Taken out while it is in use.
     private var key: [UInt8] = []
+    /// Entities of the last read, one for each selection, that were not in the cache of latest rows, and how long reading them from the store
+    /// has taken.
+    public private(set) var storeReads = (count: 0, time: Duration.zero)
 
     init(_ store: Store, _ service: ResolvedService, keys: [(name: String, type: FeatureType)], withEventTimes: Bool) throws(WhenceError) {
         self.service = service
@@ -66,9 +69,16 @@ public final class ServingReader {
     /// Reads the latest values of each row of `keys`, whose columns lie in `bytes` in the order that the reader was made with. A row in
     /// which a join key is null has no entity, and no values.
     ///
-    /// - Parameter now: the present, from `Store.now`, taken once for all entities of a request.
-    public func read(_ keys: borrowing PlacedColumns, in bytes: RawSpan, at now: Timestamp) throws(WhenceError) {
+    /// - Parameters:
+    ///   - now: the present, from `Store.now`, taken once for all entities of a request.
+    ///   - mostStoreReads: how many entities may be read from the store, which may wait for the disk.
+    /// - Returns: false where more would have to be; then there is no answer.
+    @discardableResult
+    public func read(
+        _ keys: borrowing PlacedColumns, in bytes: RawSpan, at now: Timestamp, mostStoreReads: Int = .max
+    ) throws(WhenceError) -> Bool {
         var changes: Int
+        storeReads = (0, .zero)
         repeat {
             // Definitions that are applied in between may change the columns: all of them begin anew.
             changes = layoutChanges
@@ -82,10 +92,16 @@ public final class ServingReader {
                 for row in 0..<keys.count {
                     key.removeAll(keepingCapacity: true)
                     guard try ServingReader.encode(row, keyColumns[index], keys, bytes, into: &key) else { continue }
-                    unsafe try reader.read(row, key.span.bytes, at: now)
+                    if unsafe try reader.readKept(row, key.span.bytes, at: now) { continue }
+                    guard storeReads.count < mostStoreReads else { return false }
+                    let start = ContinuousClock.now
+                    unsafe try reader.readStored(row, key.span.bytes, at: now)
+                    storeReads.count += 1
+                    storeReads.time += ContinuousClock.now - start
                 }
             }
         } while changes != layoutChanges
+        return true
     }
 
     /// Lets go of columns that a large read has left behind.
@@ -103,15 +119,8 @@ public final class ServingReader {
         for (column, type) in columns {
             let place = keys.places[column]
             guard place.isValid(row, in: bytes) else { return false }
-            switch type {
-            case .int64:
-                EntityKey.append(
-                    place.type == .int32 ? Int64(place.load(row, as: Int32.self, in: bytes)) : place.load(row, as: Int64.self, in: bytes),
-                    to: &out)
-            case .string: EntityKey.append(string: bytes.extracting(place.byteRange(row, in: bytes)), to: &out)
-            case .bytes: EntityKey.append(bytes: bytes.extracting(place.byteRange(row, in: bytes)), to: &out)
-            case .bool: EntityKey.append(.bool(place.bit(row, in: bytes)), to: &out)
-            }
+            KeyTable.append(
+                row, as: type, of: place.type, in: bytes, from: place.values.lowerBound, place.byteRange(row, in: bytes), to: &out)
         }
         try EntityKey.check(byteCount: out.count)
         return true

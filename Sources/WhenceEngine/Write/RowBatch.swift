@@ -31,6 +31,13 @@ public final class RowBatch {
     /// Bytes so far, keys and rows together.
     public var byteCount: Int { buffer.bytes.count }
 
+    /// 64 bits of all that has been appended, in its order: batches with others hold other rows. Part of an idempotency key, it keeps that from
+    /// standing for rows which were never written.
+    public var fingerprint: UInt64 {
+        let bytes = buffer.bytes
+        return unsafe EntityKey.hash(bytes.span.bytes)
+    }
+
     /// Forgets all rows; the memory stays.
     public func removeAll() {
         buffer.removeAll()

@@ -24,7 +24,6 @@ extension FrameWriter {
     private mutating func measuredColumns<Parts: RandomAccessCollection<ProjectedColumns>>(
         _ parts: Parts, rows: Int
     ) throws(WhenceError) {
-        pad()
         var numbers = 8
         var bodyBytes = 0
         var count = 0
@@ -42,53 +41,20 @@ extension FrameWriter {
                 bodyBytes += measured[column].sizes.paddedBytes
             }
         }
-        let headerBytes = ColumnSizes.padded(numbers)
-        let byteCount = headerBytes + bodyBytes
-        try checkRoom(for: byteCount, rows: rows)
-        var failure: WhenceError?
-        unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
-            guard let start = memory.baseAddress else { return 0 }
-            var header = unsafe start
-            func number(_ value: Int) {
-                unsafe header.storeBytes(of: UInt32(truncatingIfNeeded: value).littleEndian, as: UInt32.self)
-                unsafe header += 4
-            }
-            number(rows)
-            number(count)
-            var body = unsafe start + headerBytes
-            do throws(WhenceError) {
-                for part in parts {
-                    if let alike = part.alike {
-                        for _ in 0..<alike.count {
-                            unsafe header.storeBytes(of: 0, as: UInt64.self)
-                            unsafe header.storeBytes(
-                                of: UInt32(truncatingIfNeeded: alike.valueBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
-                            unsafe header += 12
-                        }
-                        unsafe body = try part.write(to: body)
-                        continue
-                    }
+        unsafe try columns(
+            count, rows: rows, headerBytes: ColumnSizes.padded(numbers), bodyBytes: bodyBytes
+        ) { target throws(WhenceError) in
+            for part in parts {
+                if let alike = part.alike {
+                    unsafe target.numbers(ofAlike: alike.count, valueBytes: alike.valueBytes)
+                } else {
                     let measured = part.measured
                     for index in measured.indices {
-                        let column = measured[index]
-                        let (offsets, elementOffsets) = ColumnSizes.hasOffsets(column.type)
-                        number(column.nullCount)
-                        number(column.sizes.validity)
-                        if offsets { number(column.sizes.offsets) }
-                        if elementOffsets { number(column.sizes.elementOffsets) }
-                        number(column.sizes.values)
+                        unsafe target.numbers(measured[index].type, nullCount: measured[index].nullCount, measured[index].sizes)
                     }
-                    unsafe body = try part.write(to: body)
                 }
-            } catch {
-                failure = error
-                return 0
+                unsafe target.body = try part.write(to: target.body)
             }
-            if numbers < headerBytes { number(0) }
-            // Each column takes what was measured of it, so neither cursor has left the memory.
-            unsafe precondition(header == start + headerBytes && body == start + byteCount)
-            return byteCount
         }
-        if let failure { throw failure }
     }
 }

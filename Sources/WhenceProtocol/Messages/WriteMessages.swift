@@ -1,3 +1,4 @@
+import NIOCore
 public import WhenceCore
 
 /// What a part of a write says of its rows.
@@ -33,6 +34,14 @@ public struct WritePart: Sendable {
         self.availabilityTime = availabilityTime
         self.rows = rows
         self.range = range
+    }
+
+    /// 64 bits of all that the part says, rows included: parts with others say something else. Part of an idempotency key, it keeps that from
+    /// standing for rows which were never written. Costs as much as to encode the part.
+    public func fingerprint() throws(WhenceError) -> UInt64 {
+        var writer = FrameWriter(maximumPayloadBytes: .max)
+        try encode(into: &writer)
+        return EntityKey.hash(writer.buffer.readableBytesSpan)
     }
 
     func encode(into writer: inout FrameWriter) throws(WhenceError) {

@@ -11,20 +11,43 @@ extension FrameWriter {
             throw WhenceError(
                 .limitExceeded, "\(range.count) rows are more than \(WireLimits.rows) in one message", hint: "send fewer rows at a time")
         }
-        pad()
         let (headerBytes, bodyBytes) = ColumnExtent.byteCounts(batch, range)
-        let byteCount = headerBytes + bodyBytes
-        try checkRoom(for: byteCount, rows: range.count)
-        unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
-            guard let start = memory.baseAddress else { return 0 }
-            var target = unsafe ColumnsTarget(start, headerBytes: headerBytes, byteCount: byteCount)
+        unsafe try columns(batch.columns.count, rows: range.count, headerBytes: headerBytes, bodyBytes: bodyBytes) { target in
             unsafe target.put(batch, range)
-            return byteCount
         }
     }
 
+    /// Puts `count` columns of `rows` rows down, of which `fill` writes the numbers and the buffers.
+    ///
+    /// - Parameters:
+    ///   - headerBytes: of the two counts and the columns' numbers, padded to 8.
+    ///   - bodyBytes: of the columns' buffers, each padded to 8.
+    @inline(__always) mutating func columns(
+        _ count: Int, rows: Int, headerBytes: Int, bodyBytes: Int, _ fill: (inout ColumnsTarget) throws(WhenceError) -> Void
+    ) throws(WhenceError) {
+        pad()
+        let byteCount = headerBytes + bodyBytes
+        try checkRoom(for: byteCount, rows: rows)
+        var failure: WhenceError?
+        unsafe buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { memory in
+            guard let start = memory.baseAddress else { return 0 }
+            var target = unsafe ColumnsTarget(start, headerBytes: headerBytes, byteCount: byteCount)
+            unsafe target.number(rows)
+            unsafe target.number(count)
+            do throws(WhenceError) {
+                unsafe try fill(&target)
+            } catch {
+                failure = error
+                return 0
+            }
+            unsafe target.close()
+            return byteCount
+        }
+        if let failure { throw failure }
+    }
+
     /// Refuses columns that the other side would not take in this message.
-    func checkRoom(for byteCount: Int, rows: Int) throws(WhenceError) {
+    private func checkRoom(for byteCount: Int, rows: Int) throws(WhenceError) {
         guard payloadBytes + byteCount <= maximumPayloadBytes else {
             throw WhenceError(
                 .limitExceeded,
@@ -36,11 +59,12 @@ extension FrameWriter {
 
 /// The memory that `columns` are written to: their numbers from its beginning, their buffers from behind those.
 ///
-/// Invariant: it is as long as `ColumnExtent.byteCounts` says for the same rows, and each column takes of it what its extent says; so
-/// neither cursor leaves it. `put` checks both at the end.
-@unsafe private struct ColumnsTarget {
+/// Invariant: it is as long as was reckoned for the same rows (`ColumnExtent.byteCounts`, `ProjectedColumns.measure`), and each column takes
+/// of it what was reckoned for it; so neither cursor leaves it. `close` checks both.
+@unsafe struct ColumnsTarget {
     private var header: UnsafeMutableRawPointer
-    private var body: UnsafeMutableRawPointer
+    /// Where the next buffer goes.
+    var body: UnsafeMutableRawPointer
     private let bodyStart: UnsafeMutableRawPointer
     private let end: UnsafeMutableRawPointer
 
@@ -51,10 +75,33 @@ extension FrameWriter {
         unsafe end = start + byteCount
     }
 
+    /// What the header says of a column of `type`.
+    @inline(__always) mutating func numbers(_ type: FeatureType, nullCount: Int, _ sizes: ColumnSizes) {
+        let (offsets, elementOffsets) = ColumnSizes.hasOffsets(type)
+        unsafe number(nullCount)
+        unsafe number(sizes.validity)
+        if offsets { unsafe number(sizes.offsets) }
+        if elementOffsets { unsafe number(sizes.elementOffsets) }
+        unsafe number(sizes.values)
+    }
+
+    /// The same of `count` columns of a fixed width, in each of which every row has a value.
+    @inline(__always) mutating func numbers(ofAlike count: Int, valueBytes: Int) {
+        for _ in 0..<count {
+            unsafe header.storeBytes(of: 0, as: UInt64.self)
+            unsafe header.storeBytes(of: UInt32(truncatingIfNeeded: valueBytes).littleEndian, toByteOffset: 8, as: UInt32.self)
+            unsafe header += 12
+        }
+    }
+
+    /// Ends the header with its padding, and makes sure that all has its place.
+    mutating func close() {
+        if unsafe header < bodyStart { unsafe number(0) }
+        unsafe precondition(header == bodyStart && body == end)
+    }
+
     mutating func put(_ batch: ColumnBatch, _ rows: Range<Int>) {
         let columns = batch.columns.span
-        unsafe number(rows.count)
-        unsafe number(columns.count)
         let isWhole = rows.count == batch.count
         for index in columns.indices {
             if let fixed = ColumnExtent(fixed: columns[index].type, nullCount: columns[index].nullCount, isWhole: isWhole, rows) {
@@ -67,19 +114,12 @@ extension FrameWriter {
                 unsafe put(columns[index], rows)
             }
         }
-        if unsafe header < bodyStart { unsafe number(0) }
-        unsafe precondition(header == bodyStart && body == end)
     }
 
     private mutating func put(_ column: borrowing Column, _ rows: Range<Int>) {
         let extent = ColumnExtent(column, rows)
         let sizes = extent.sizes
-        unsafe number(extent.nullCount)
-        unsafe number(sizes.validity)
-        if sizes.offsets > 0 { unsafe number(sizes.offsets) }
-        if sizes.elementOffsets > 0 { unsafe number(sizes.elementOffsets) }
-        unsafe number(sizes.values)
-
+        unsafe numbers(column.type, nullCount: extent.nullCount, sizes)
         if sizes.validity > 0 { unsafe bits(column.validity, rows) }
         if sizes.offsets > 0 { unsafe offsets(column.offsets, rows) }
         if sizes.elementOffsets > 0 { unsafe offsets(column.elementOffsets, extent.elements) }
@@ -89,7 +129,7 @@ extension FrameWriter {
         }
     }
 
-    private mutating func number(_ value: Int) {
+    @inline(__always) mutating func number(_ value: Int) {
         unsafe header.storeBytes(of: UInt32(value).littleEndian, as: UInt32.self)
         unsafe header += 4
     }

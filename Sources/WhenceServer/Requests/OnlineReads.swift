@@ -2,7 +2,7 @@ import NIOCore
 import WhenceCore
 import WhenceProtocol
 
-/// Online reads: small ones on the event loop, where that is fastest; others on the pool.
+/// Online reads: small ones on the event loop, where that is fastest; others, and those that may wait for the disk, on the pool.
 extension Session {
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) {
         guard isNewRequest(frame) else { return }
@@ -25,10 +25,11 @@ extension Session {
             reader.lastUsed = arrival
             try reader.check(principal)
             rows = try reader.take(frame)
-            if rows > core.limits.inlineEntities {
-                return try answer(frame, .onlineRead, principal, on: core.points, RequestWork.onlineRead)
+            var isAnswered = false
+            if rows <= core.limits.inlineEntities {
+                isAnswered = try reader.answer(frame, into: &writer, mostStoreReads: core.storeReadCost.allowedReads)
             }
-            try reader.answer(frame, into: &writer)
+            guard isAnswered else { return try answer(frame, .onlineRead, principal, on: core.points, RequestWork.onlineRead) }
             scheduleFlush()
         } catch {
             guard error.code != .protocolViolation else { throw error }
@@ -56,12 +57,12 @@ extension Session {
 }
 
 extension RequestWork {
-    /// A read of more entities than an event loop answers itself.
+    /// A read that an event loop does not answer itself.
     func onlineRead(_ frame: Frame, _ principal: Principal) throws(WhenceError) -> Answer {
         let message = try OnlineRead(decoding: frame)
         let reader = try PreparedReader(core, message.question)
         try reader.check(principal)
         let rows = try reader.take(frame)
-        return Answer(rows: rows) { writer, _ throws(WhenceError) in try reader.answer(frame, into: &writer) }
+        return Answer(rows: rows) { writer, _ throws(WhenceError) in _ = try reader.answer(frame, into: &writer) }
     }
 }

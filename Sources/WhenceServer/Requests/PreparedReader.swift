@@ -53,11 +53,14 @@ final class PreparedReader {
         return request.entities.count
     }
 
-    /// Answers the request that `take` has read, which was `frame`.
-    func answer(_ frame: Frame, into writer: inout FrameWriter) throws(WhenceError) {
+    /// Answers the request that `take` has read, which was `frame`. False, and nothing written, where more than `mostStoreReads` rows would have
+    /// to be read from the store because they are not in the cache of latest rows.
+    func answer(_ frame: Frame, into writer: inout FrameWriter, mostStoreReads: Int = .max) throws(WhenceError) -> Bool {
         let now = core.store.now
         let (eventTimes, ages) = (question.question.eventTimes, question.question.ages)
-        try reader.read(request.entities, in: frame.payload.readableBytesSpan, at: now)
+        let isRead = try reader.read(request.entities, in: frame.payload.readableBytesSpan, at: now, mostStoreReads: mostStoreReads)
+        if reader.storeReads.count > 0 { core.storeReadCost.record(reader.storeReads.time, reads: reader.storeReads.count) }
+        guard isRead else { return false }
         let answers = reader.answers
         for part in answers { try part.measure(eventTimes: eventTimes, agesAt: ages ? now : nil) }
         let schema = try currentSchema()
@@ -65,6 +68,7 @@ final class PreparedReader {
             time: now, schema: schema, sendsSchema: schema.id != request.knownSchema, answers, rows: request.entities.count,
             requestID: frame.requestID)
         reader.trim()
+        return true
     }
 
     private func currentSchema() throws(WhenceError) -> IdentifiedSchema {

@@ -17,9 +17,13 @@ final class ServerCore: Sendable {
     let writes: WorkPool
     /// Streams, block by block, and backfills. They have the lowest priority, so that a read that comes takes the processor from them at once.
     let streams: WorkPool
+    /// The steps of streams that are as long as a join or a backfill: a walk through the store for a spine that did not fit into memory, the
+    /// publication of a backfill. On threads of their own, so that other streams go on meanwhile.
+    let longSteps: WorkPool
     /// Compaction, retention, erasure: long, rare, one at a time.
     let upkeep: WorkPool
     let admission: Admission
+    let storeReadCost = StoreReadCost()
     let gate: WriteGate
     private let draining = Atomic<Bool>(false)
     private let sessionIDs = Atomic<UInt64>(0)
@@ -36,6 +40,7 @@ final class ServerCore: Sendable {
         points = WorkPool("reads", threads: limits.poolThreads, queueLimit: limits.queueLength)
         writes = WorkPool("writes", threads: limits.writeThreads, queueLimit: limits.queueLength)
         streams = WorkPool("streams", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 19)
+        longSteps = WorkPool("long-steps", threads: limits.poolThreads, queueLimit: limits.queueLength, niceness: 19)
         upkeep = WorkPool("upkeep", threads: 1, queueLimit: 16, niceness: 5)
         admission = Admission(limits)
         gate = WriteGate(store, logger)
@@ -43,7 +48,7 @@ final class ServerCore: Sendable {
     }
 
     /// In the order in which they end: streams go on with the help of `writes`.
-    var pools: [WorkPool] { [points, streams, upkeep, writes] }
+    var pools: [WorkPool] { [points, streams, longSteps, upkeep, writes] }
 
     /// Does for a stream what goes on between commits, on a thread of `writes`, and waits for it. Whoever leads the commits works for all that wait,
     /// and must not have a stream's low priority.

@@ -78,7 +78,8 @@ extension Session {
         let empty = StreamOutput(
             requestID: stream.request.id, maximumPayloadBytes: writer.maximumPayloadBytes,
             frameBytes: min(core.limits.streamFrameBytes, writer.maximumPayloadBytes))
-        try core.streams.submit(for: id, isAdmitted: !isFirst) { [self] in
+        let pool = stream.state == .moreAtLength ? core.longSteps : core.streams
+        try pool.submit(for: id, isAdmitted: !isFirst) { [self] in
             var output = empty
             let began = NIODeadline.now()
             let result: Result<StreamStep, WhenceError>

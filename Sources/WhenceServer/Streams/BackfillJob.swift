@@ -16,6 +16,8 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
     private let core: ServerCore
     private var work: (backfill: Backfill, columns: ColumnRows)?
     private var rows = 0
+    /// Whether all rows are there, and have been said to be.
+    private var isWhole = false
     /// Bytes that `core.admission` has promised.
     private var memoryBytes = 0
 
@@ -46,6 +48,11 @@ final class BackfillJob: StreamJob, @unchecked Sendable {
         }
         guard let stated = upload.rows else { return .needsUpload }
         guard stated == UInt64(rows) else { throw .violation("\(stated) rows are said to have been uploaded, and \(rows) came") }
+        // To publish is to merge all that was sorted on the way.
+        guard isWhole else {
+            isWhole = true
+            return .moreAtLength
+        }
         let commit = try core.gate.run { () throws(WhenceError) in
             try backfill.prepare()
             return try core.betweenCommits { () throws(WhenceError) in try backfill.publish() }

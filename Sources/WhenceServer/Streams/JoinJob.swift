@@ -12,6 +12,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
         case beginning
         /// Collects what is uploaded into a block.
         case collecting(BatchSchema)
+        /// Is to walk the store for a spine that has been taken in through files.
+        case lookingUp(SpillingJoin)
         /// Hands out the blocks of a spine of the store.
         case walking(() throws(WhenceError) -> ColumnBatch?)
     }
@@ -31,6 +33,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
     private var collectedRows = 0
     private var uploadedRows = 0
     private var blockRows = 0
+    /// Whether the first block of a stored spine takes a walk through all of it.
+    private var isLong = false
     /// What takes in a spine that does not fit into memory.
     private var spilling: SpillingJoin?
 
@@ -51,7 +55,8 @@ final class JoinJob: StreamJob, @unchecked Sendable {
             try begin(upload.request, &output)
             // What has been uploaded meanwhile comes with it.
             if case .collecting(let schema) = stage { try collect(upload, schema, &output) }
-            return takesUploads && upload.rows == nil ? .needsUpload : .more
+            if takesUploads { return upload.rows == nil ? .needsUpload : .more }
+            return isLong ? .moreAtLength : .more
         case .walking(let next):
             if cutter.isEmpty {
                 guard let block = try next() else { return try end(&output) }
@@ -59,16 +64,19 @@ final class JoinJob: StreamJob, @unchecked Sendable {
             }
             try cutter.cut(into: &output)
             return .more
+        case .lookingUp(let spilling):
+            try spilling.lookUp()
+            stage = .walking { () throws(WhenceError) in try spilling.next() }
+            return .more
         case .collecting(let schema):
             try collect(upload, schema, &output)
             let isWhole = upload.rows != nil
-            if !isWhole, spilling == nil, collectedRows > blockRows, uploadedRows == collectedRows { try beginSpilling(schema) }
-            if let spilling {
-                guard isWhole else { return .needsUpload }
-                try spilling.lookUp()
-                stage = .walking { () throws(WhenceError) in try spilling.next() }
-                return .more
+            if isWhole, let spilling {
+                stage = .lookingUp(spilling)
+                return .moreAtLength
             }
+            if !isWhole, spilling == nil, collectedRows > blockRows, uploadedRows == collectedRows { try beginSpilling(schema) }
+            if spilling != nil { return .needsUpload }
             if cutter.isEmpty {
                 guard collectedRows > blockRows || isWhole else { return .needsUpload }
                 guard collectedRows > 0 else { return try end(&output) }
@@ -145,6 +153,7 @@ final class JoinJob: StreamJob, @unchecked Sendable {
     ) throws(WhenceError) {
         var join = try core.store.join(request, spine: spine)
         try output.send(StreamSchema(knownAt: pin(join.knownAt), schema: BatchSchema(of: join.columns)))
+        isLong = try !join.fitsInMemory()
         stage = .walking { () throws(WhenceError) in try join.next() }
     }
 

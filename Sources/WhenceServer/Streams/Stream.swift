@@ -72,7 +72,7 @@ final class Stream: @unchecked Sendable {
     var wantsStep: Bool {
         guard job != nil, !isStepping, outgoing.count < (credit.isOpen ? 2 : 1) else { return false }
         switch state {
-        case .more: return true
+        case .more, .moreAtLength: return true
         case .needsUpload: return !uploads.isEmpty || uploadedRows != nil
         case .done: return false
         }
@@ -126,6 +126,8 @@ struct StreamUpload: Sendable {
 /// How a job stands after a step.
 enum StepState: Sendable {
     case more
+    /// The next step takes as long as the whole job may: it is done where it keeps no other stream waiting.
+    case moreAtLength
     /// There is nothing to do until more has been uploaded.
     case needsUpload
     case done

@@ -1,8 +1,8 @@
 import WhenceCore
 import WhenceProtocol
 
-/// The work behind a stream: a machine that does a step at a time, each no longer than a block. Steps run on a pool, one after the other, on
-/// whichever thread is free.
+/// The work behind a stream: a machine that does a step at a time, each no longer than a block unless the one before has said so
+/// (`StepState.moreAtLength`). Steps run on a pool, one after the other, on whichever thread is free.
 protocol StreamJob: AnyObject, Sendable {
     /// How the answer is to be sent.
     var options: StreamOptions { get }

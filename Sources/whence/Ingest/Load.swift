@@ -31,6 +31,8 @@ final class Load {
     private(set) var rejected = 0
     /// Commits, of which some may repeat earlier ones of the same idempotency key.
     private(set) var commits: [Commit] = []
+    /// Rows that they hold.
+    private var committed = 0
 
     init(_ target: any LoadTarget, _ view: StoredView, _ choices: Choices) {
         self.target = target
@@ -67,7 +69,9 @@ final class Load {
     private var isFull: Bool { target.count >= choices.batchRows || target.byteCount >= target.commitBytes }
 
     private func commit() throws(WhenceError) {
-        commits.append(try target.commit(idempotencyKey: choices.idempotencyKey.map { "\($0)/\(commits.count)" }))
+        let committing = committed..<committed + target.count
+        commits.append(try target.commit(idempotencyKey: choices.idempotencyKey.map { CommitKey.rows(committing, of: $0) }))
+        committed = committing.upperBound
     }
 
     private var soFar: String {

@@ -17,5 +17,21 @@ protocol LoadTarget: AnyObject {
     func removeAll()
 
     /// Commits what was appended. A backfill does so once, for all of it.
+    ///
+    /// - Parameter idempotencyKey: what names the rows; ordinary writes put what the rows hold behind it.
     func commit(idempotencyKey: String?) throws(WhenceError) -> Commit
+}
+
+/// The idempotency key of a commit: which rows of the load it has, and what they hold. So it never stands for rows that were not written,
+/// where the same load is cut elsewhere another time, or its input has changed.
+enum CommitKey {
+    /// What the numbers behind it leave of the 128 bytes that a server takes: as much as either client leaves to whoever names a write.
+    static let longest = 88
+
+    static func rows(_ rows: Range<Int>, of key: String) -> String { "\(key)/\(rows.lowerBound)+\(rows.count)" }
+
+    static func holding(_ fingerprint: UInt64, _ rows: String) -> String {
+        let digits = String(fingerprint, radix: 16)
+        return rows + "#" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
 }

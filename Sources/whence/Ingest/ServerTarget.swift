@@ -19,8 +19,8 @@ final class ServerWrites: LoadTarget {
 
     var count: Int { rows.count }
     var byteCount: Int { rows.byteCount }
-    /// A commit is one message, of which a server takes 16 MiB unless it is set up otherwise. Not what this one takes: the batches of a load
-    /// that is repeated must be the same.
+    /// A commit is one message, of which a server takes 16 MiB unless it is set up otherwise. Not what this one takes: where a load is repeated,
+    /// batches that are the same are not written twice.
     var commitBytes: Int { 8 << 20 }
 
     func append<Reader: RecordReader>(_ reader: Reader, by mapping: RowMapping) throws(WhenceError) {
@@ -30,12 +30,11 @@ final class ServerWrites: LoadTarget {
     func removeAll() { rows.removeAll() }
 
     func commit(idempotencyKey: String?) throws(WhenceError) -> Commit {
-        try store.write(
-            [
-                WritePart(
-                    view: view.definition.name, missingIsNull: true, eventTime: UploadRows.eventTime,
-                    availabilityTime: UploadRows.availabilityTime, rows: try rows.take())
-            ], idempotencyKey: idempotencyKey)
+        let part = WritePart(
+            view: view.definition.name, missingIsNull: true, eventTime: UploadRows.eventTime,
+            availabilityTime: UploadRows.availabilityTime, rows: try rows.take())
+        let key: String? = if let idempotencyKey { CommitKey.holding(try part.fingerprint(), idempotencyKey) } else { nil }
+        return try store.write([part], idempotencyKey: key)
     }
 }
 

@@ -24,7 +24,7 @@ final class StoreWrites: LoadTarget {
     func removeAll() { batch.removeAll() }
 
     func commit(idempotencyKey: String?) throws(WhenceError) -> Commit {
-        let commit = try store.write(batch, idempotencyKey: idempotencyKey)
+        let commit = try store.write(batch, idempotencyKey: idempotencyKey.map { CommitKey.holding(batch.fingerprint, $0) })
         batch.removeAll()
         return commit
     }

@@ -57,7 +57,7 @@ struct Ingest: ParsableCommand {
     @Option(help: ArgumentHelp("Go on until more rows than this are bad.", valueName: "n"))
     var maxRejects = 0
 
-    @Option(help: ArgumentHelp("Names this load, so that repeating it writes nothing twice; batch i is KEY/i.", valueName: "key"))
+    @Option(help: ArgumentHelp("Names this load, so that repeating it writes nothing twice.", valueName: "key"))
     var idempotencyKey: String?
 
     @OptionGroup var store: StoreArguments
@@ -67,6 +67,9 @@ struct Ingest: ParsableCommand {
             throw ValidationError("'--batch-rows \(batchRows)' is out of range: 1 to \(Limits.batchRows)")
         }
         if maxRejects < 0 { throw ValidationError("'--max-rejects \(maxRejects)' is negative") }
+        if let idempotencyKey, !(1...CommitKey.longest).contains(idempotencyKey.utf8.count) {
+            throw ValidationError("an --idempotency-key has 1 to \(CommitKey.longest) bytes, not \(idempotencyKey.utf8.count)")
+        }
         if backfill, idempotencyKey != nil {
             throw ValidationError("a backfill takes no --idempotency-key; its rows become visible all at once")
         }

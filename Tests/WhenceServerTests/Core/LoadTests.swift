@@ -22,21 +22,6 @@ import WhenceProtocol
             to: .distantFuture, eventTime: "at")
     }
 
-    /// Keeps the threads of a pool until `release`.
-    private final class Blockade: Sendable {
-        private let gate = DispatchSemaphore(value: 0)
-        private let threads: Int
-
-        init(_ pool: WorkPool, threads: Int) throws {
-            self.threads = threads
-            let gate = gate
-            for _ in 0..<threads { try pool.submit(for: 0) { gate.wait() } }
-            while pool.inWork < threads { usleep(1000) }
-        }
-
-        func release() { for _ in 0..<threads { gate.signal() } }
-    }
-
     @Test("a deadline is kept in the queue") func deadlineInQueue() async throws {
         try await TestServer.run {
             $0.limits.poolThreads = 1

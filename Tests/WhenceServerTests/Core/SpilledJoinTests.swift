@@ -84,6 +84,38 @@ import WhenceProtocol
         }
     }
 
+    @Test("the walk through the store, however long, leaves the threads of streams to others") func walkElsewhere() async throws {
+        try await TestServer.run {
+            $0.limits.poolThreads = 1
+        } _: { server in
+            let client = try Self.prepare(server)
+            let core = server.server.core
+            let walk = try Blockade(core.longSteps, threads: 1)
+            let uploaded = try client.begin(Self.request())
+            for start in stride(from: 0, to: 7_000, by: 700) as StrideTo<Int64> {
+                try client.upload(Self.spine(start..<start + 700), id: uploaded)
+            }
+            try client.send(UploadEnd(rows: 7_000), id: uploaded)
+            #expect(try await core.longSteps.waits(for: 1))
+            // A spine that the store has, and that does not fit either.
+            var request = Self.request()
+            request.source = .versions(view: "trips", knownAt: nil, from: .distantPast, to: .distantFuture)
+            let stored = try client.begin(request)
+            #expect(try await core.longSteps.waits(for: 2))
+            let scan = try client.begin(
+                ScanRequest(
+                    timeout: nil, options: StreamOptions(credit: 1 << 20), view: "trips", features: ["count"], knownAt: nil,
+                    from: .distantPast, to: .distantFuture, eventTime: "at"))
+            #expect(try client.stream(scan).count == 6_000)
+            // A stored spine that fits needs no long step.
+            request.memoryBytes = 64 << 20
+            #expect(try client.stream(try client.begin(request)).count == 6_000)
+            walk.release()
+            #expect(try client.stream(uploaded).values("count") == (0..<7_000).map(Self.count))
+            #expect(try client.stream(stored).count == 6_000)
+        }
+    }
+
     @Test("past the disk that joins have, it is refused, and what it had is given back") func budget() async throws {
         try await TestServer.run {
             $0.limits.spillBytes = 200_000
