@@ -4,7 +4,7 @@ import Testing
 /// What online reads of rows that are in the cache ask the heap for, counted by a program whose `malloc` counts
 /// (`Tests/Fixtures/CountReadAllocations`).
 ///
-/// An optimized program allocates nothing between the bytes of a request and those of its answer; `WHENCE_COUNT_READS` names such a one. In a
+/// An optimized program must allocate nothing between the bytes of a request and those of its answer; `WHENCE_COUNT_READS` names such a one. In a
 /// debug build the compiler puts the contexts of closures on the heap, some for each call, so that there the test can only tell that it
 /// has not become more: what a list or a text would cost that is made for each row or column.
 @Suite("Online reads and the heap", .timeLimit(.minutes(2))) struct ReadAllocationTests {
