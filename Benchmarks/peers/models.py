@@ -155,7 +155,7 @@ def catboost_figure(data):
     import catboost
 
     def make(path):
-        model = catboost.CatBoostRegressor(iterations=500, depth=6, learning_rate=0.05, thread_count=1, verbose=0)
+        model = catboost.CatBoostRegressor(iterations=500, depth=6, learning_rate=0.05, thread_count=1, verbose=0, allow_writing_files=False)
         model.fit(data.x, data.y)
         model.save_model(path, format="json")
         model.save_model(path.replace(".json", ".cbm"))
