@@ -66,6 +66,14 @@ struct BadInputTests {
             what: "an unknown kind", text: "tail,event_time,_kind\n1,2013-01-01T00:00:00Z,remove\n", name: "invalidValue",
             place: "bad.csv:2, column _kind", message: "'remove'", hint: "deletion"),
         Case(
+            what: "a deletion with a feature",
+            text: "tail,event_time,seats,_kind\n1,2013-01-01T00:00:00Z,1,\n1,2013-01-02T00:00:00Z,2,deletion\n",
+            name: "invalidValue", place: "bad.csv:3, column seats", message: "a deletion carries no features, and '2'", hint: "empty"),
+        Case(
+            what: "a retraction with garbage", file: "bad.ndjson",
+            text: #"{"tail":1,"event_time":"2013-01-01T00:00:00Z","_kind":"retraction","seats":"garbage"}"#, name: "invalidValue",
+            place: "bad.ndjson:1, column seats", message: "a retraction carries no features, and 'garbage'", hint: "empty"),
+        Case(
             what: "an empty file", text: "", name: "malformedInput", place: "bad.csv", message: "empty", hint: "header|first line"),
     ]
 
@@ -156,6 +164,38 @@ struct BadInputTests {
         #expect(try work.history("planes", "tail=1").isEmpty)
     }
 
+    @Test("a retraction before the retention horizon is a bad row; a load that stops says how far it came")
+    func beyondRetention() throws {
+        let work = try Airports.workspace()
+        try work.file("planes.csv", BadInputTests.good)
+        #expect(try work.onStore("ingest", "planes", "planes.csv").code == 0)
+        #expect(try work.onStore("admin", "retain", "planes", "--before", "2014-01-01T00:00:00Z").code == 0)
+        let rows =
+            #"{"tail":2,"event_time":"2015-01-01T00:00:00Z","seats":1}"# + "\n"
+            + #"{"tail":3,"event_time":"2015-01-01T00:00:00Z","seats":1}"# + "\n"
+            + #"{"tail":1,"event_time":"2013-01-01T00:00:00Z","_kind":"retraction"}"# + "\n"
+            + #"{"tail":4,"event_time":"2015-01-01T00:00:00Z","_kind":"retraction"}"# + "\n"
+        try work.file("late.ndjson", rows)
+        for more in [["--backfill"], []] {
+            let refused = try work.run(["ingest", "planes", "late.ndjson", "--batch-rows", "1", "--json", "--data", "store"] + more)
+            #expect(refused.code == 1 && refused.error["name"] as? String == "beyondRetention", "\(refused.err)")
+            #expect(refused.error["place"] as? String == "late.ndjson:3, column event_time")
+            #expect((refused.error["hint"] as? String ?? "").contains("nothing was written"))
+            #expect(try work.history("planes", "tail=2").isEmpty)
+        }
+        let allowed = try work.onStore("ingest", "planes", "late.ndjson", "--batch-rows", "1", "--max-rejects", "1", "--json")
+        #expect(allowed.code == 3 && allowed.lines.first?["rows"] as? Int == 3, "\(allowed.err)")
+        #expect(try work.text("late.ndjson.rejects.csv").contains("\n3,event_time,\"a retraction at 2013-01-01T00:00:00Z would uncover"))
+        // Under a key it is the commit that refuses, and the rows before are there.
+        let keyed = try work.onStore("ingest", "planes", "late.ndjson", "--batch-rows", "1", "--idempotency-key", "k", "--json")
+        #expect(keyed.code == 1 && keyed.error["name"] as? String == "beyondRetention", "\(keyed.err)")
+        let hint = keyed.error["hint"] as? String ?? ""
+        #expect(hint.contains("2 of 4 rows were committed in 2 batches") && hint.contains("run the same command again"), "\(hint)")
+        try work.file("mended.ndjson", rows.replacing("\"2013-01-01T00:00:00Z\"", with: "\"2014-06-01T00:00:00Z\""))
+        let again = try work.onStore("ingest", "planes", "mended.ndjson", "--batch-rows", "1", "--idempotency-key", "k", "--json")
+        #expect(again.code == 0 && again.lines.first?["repeated_commits"] as? Int == 2, "\(again.err)")
+    }
+
     @Test("no rejects file without rejects")
     func noRejects() throws {
         let work = try Airports.workspace()
@@ -171,7 +211,7 @@ struct BadInputTests {
         let answer = try work.onStore("ingest", "planes", "-", "--batch-rows", "1", input: input)
         #expect(answer.code == 1)
         #expect(answer.err.contains("error: standard input:4, column seats: 'many'"))
-        #expect(answer.err.contains("committed in 2 batches"))
+        #expect(answer.err.contains("2 rows were committed in 2 batches") && answer.err.contains("--idempotency-key"))
         #expect(try work.history("planes", "tail=2").count == 1)
         #expect(work.exists("whence.rejects.csv"))
     }

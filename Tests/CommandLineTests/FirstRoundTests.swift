@@ -50,7 +50,11 @@ struct FirstRoundTests {
         // What is it now? The weather is past its TTL, the seats are not.
         let now = try work.onStore("get", "departure", "--entity", "origin=JFK,tail=3", "--json")
         #expect(now.lines.first?["features"] as? NSDictionary == ["origin_temp": NSNull(), "origin_humid": NSNull(), "seats": 103])
-        #expect((now.lines.first?["event_times"] as? NSDictionary)?["seats"] as? String == "2012-06-01T00:00:00Z")
+        #expect(
+            now.lines.first?["views"] as? NSArray == [
+                ["view": "weather", "join_columns": ["origin"], "event_time": NSNull()],
+                ["view": "planes", "join_columns": ["tail"], "event_time": "2012-06-01T00:00:00Z"],
+            ])
 
         // A training set: every row of the spine once, in its order, with its label.
         try work.file(
@@ -172,6 +176,73 @@ struct FirstRoundTests {
         let seats = answer.lines.map { ($0["features"] as? NSDictionary)?["planes.seats"] }
         #expect(seats.count == 2 && seats[0] is NSNull && seats[1] as? Int == 160)
         #expect(try work.history("planes", "tail=2").map { $0["kind"] as? String } == ["retraction", "row", "row"])
+    }
+
+    @Test("an online read of sparse rows says of each view how new the newest version is that gave a value, and nothing more of each")
+    func sparse() throws {
+        let work = try Airports.workspace()
+        try work.file(
+            "planes.ndjson",
+            """
+            {"tail":1,"event_time":"2020-01-01T00:00:00Z","maker":"B"}
+            {"tail":1,"event_time":"2024-01-01T00:00:00Z","seats":2}
+            {"tail":2,"event_time":"2023-01-01T00:00:00Z","seats":3}
+
+            """)
+        #expect(try work.onStore("ingest", "planes", "planes.ndjson").code == 0)
+        let get = ["get", "--features", "planes.*,weather.temp", "--data", "store"]
+        let entities = (1...3).flatMap { ["--entity", "tail=\($0),airport=JFK"] }
+        let read = try work.run(get + entities + ["--json"])
+        #expect(read.code == 0, "\(read.err)")
+        #expect(
+            read.lines.map { $0["features"] as? NSDictionary } == [
+                ["planes.seats": 2, "planes.maker": "B", "weather.temp": NSNull()],
+                ["planes.seats": 3, "planes.maker": NSNull(), "weather.temp": NSNull()],
+                ["planes.seats": NSNull(), "planes.maker": NSNull(), "weather.temp": NSNull()],
+            ])
+        #expect(
+            read.lines.map { ($0["views"] as? [[String: Any]])?.map { $0["event_time"] as? String } } == [
+                ["2024-01-01T00:00:00Z", nil], ["2023-01-01T00:00:00Z", nil], [nil, nil],
+            ])
+        #expect(read.lines.allSatisfy { $0["event_times"] == nil })
+        let lines = try work.run(get + ["--entity", "tail=2,airport=JFK"]).out.split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(lines.contains(["planes.seats", "3"]) && lines.contains(["planes.maker", "–"]), "\(lines)")
+        #expect(lines.contains { $0.starts(with: ["planes", "(tail)", "2023-01-01T00:00:00Z"]) }, "\(lines)")
+        #expect(lines.contains { $0.starts(with: ["weather", "(airport)", "–", "–"]) }, "\(lines)")
+    }
+
+    @Test("a feature that was retired is not the new one of its name; names of the history's own columns are features like others")
+    func historyByID() async throws {
+        let work = try Workspace()
+        func apply(_ features: String) throws {
+            try work.file(
+                "definitions.yaml",
+                """
+                entities: [{ name: plane, join_keys: [{ name: tail, type: int64 }] }]
+                views: [{ name: planes, entity: plane, features: [\(features), { name: kind, type: string }, { name: carries, type: int64 }] }]
+                """)
+            let answer = try work.onStore("apply", "definitions.yaml")
+            #expect(answer.code == 0, "\(answer.err)")
+        }
+        try apply("{ name: seats, type: int32 }")
+        try work.file("old.ndjson", #"{"tail":1,"event_time":"2013-01-01T00:00:00Z","seats":1,"kind":"jet","carries":7}"#)
+        #expect(try work.onStore("ingest", "planes", "old.ndjson").code == 0)
+        try apply("{ name: other, type: int32 }")
+        #expect(try work.history("planes", "tail=1").first?["features"] as? NSDictionary == ["seats": 1, "kind": "jet", "carries": 7])
+        try apply("{ name: other, type: int32 }, { name: seats, type: int32 }")
+        #expect(
+            try work.history("planes", "tail=1").first?["features"] as? NSDictionary
+                == ["seats (retired, id 1)": 1, "kind": "jet", "carries": 7])
+        let table = try work.onStore("history", "planes", "--entity", "tail=1").out.split(separator: "\n").map { $0.split(separator: "  ") }
+        #expect(table.first?.last == "seats (retired, id 1)" && table.last?.last?.trimmingPrefix(" ") == "1", "\(table)")
+        #expect(table.first?.contains("seats") == true)
+        try work.file("new.ndjson", #"{"tail":1,"event_time":"2013-01-02T00:00:00Z","seats":2}"#)
+        #expect(try work.onStore("ingest", "planes", "new.ndjson").code == 0)
+        let served = try await Served(work, [])
+        let address = try #require(served.announced["listening"] as? String)
+        let remote = try work.whence("history", "planes", "--entity", "tail=1", "--json", "--server", address)
+        #expect(
+            remote.lines.map { $0["features"] as? NSDictionary } == [["seats": 2], ["kind": "jet", "carries": 7]], "\(remote.err)")
     }
 
     @Test("a load that is repeated under its idempotency key writes nothing twice")

@@ -75,6 +75,15 @@ struct DefinitionErrorTests {
             "one column for two times", "available_at: known_at", "available_at: time_hour",
             at: "flights.yaml:13:19, view weather, available_at", says: "states the event time already"),
         Mistake(
+            "an availability time that is a feature", "available_at: known_at", "available_at: humid",
+            at: "flights.yaml:13:19, view weather, available_at", says: "the column 'humid' is a feature of the view"),
+        Mistake(
+            "a feature with the name of a column that is written", "name: humid", "name: event_time",
+            at: "flights.yaml:21:9, view weather, feature event_time", says: "is the column of event times in tables that are written"),
+        Mistake(
+            "a join key with the name of a column that is written", "name: tailnum, type", "name: event_time, type",
+            at: "flights.yaml:8:9, entity plane, join key event_time", says: "is the column of event times in tables that are written"),
+        Mistake(
             "a feature listed twice", "name: humid, type", "name: temp, type", at: "flights.yaml:21:9, view weather, feature temp",
             says: "the feature 'temp' is listed twice"),
         Mistake(
@@ -149,6 +158,9 @@ struct DefinitionErrorTests {
         Mistake(
             "an event time that is a join key", "column: time_hour", "column: airport", at: "flights.yaml:12:17, view weather, event_time",
             says: "'airport' is a join key of the entity 'airport'"),
+        Mistake(
+            "an availability time that is a join key", "available_at: known_at", "available_at: airport",
+            at: "flights.yaml:13:19, view weather, available_at", says: "'airport' is a join key of the entity 'airport'"),
         Mistake(
             "an unknown view", "view: planes", "view: plans", at: "flights.yaml:31:9, service base, selection 1",
             says: "there is no view 'plans'", hint: "did you mean 'planes'? the views are: planes, weather"),

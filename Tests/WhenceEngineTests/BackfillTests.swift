@@ -61,6 +61,21 @@ import WhenceEngine
         try backfill.rows().append(try Examples.key(2), at: Examples.minute(-9), availableAt: Examples.minute(-5), ["lat": .float64(2)])
         _ = try backfill.publish()
         #expect(try it.store.history("position", try Examples.key(1)).map(\.availabilityTime) == [Examples.minute(-8)])
+        let end = try it.store.backfill("position")
+        let last = Timestamp(microseconds: Timestamp.latest.microseconds - 60_000_000)
+        try end.rows().append(try Examples.key(3), at: last, ["lat": .float64(1)])
+        let late = try Timestamp(parsing: "9999-12-31T23:59:00Z")
+        for append in [
+            { try end.rows().append(try Examples.key(3), at: late, ["lat": .float64(1)]) },
+            { try end.rows().appendDeletion(try Examples.key(3), at: late) },
+        ] {
+            #expect {
+                try append()
+            } throws: {
+                ($0 as? WhenceError)?.code == .invalidTime && ($0 as? WhenceError)?.message.contains("1m after the event time") == true
+            }
+        }
+        #expect(try end.rows().count == 1)
         for (id, since) in [(1, -8), (2, -5)] as [(Int64, Int)] {
             let instant = Examples.minute(since)
             let before = Timestamp(microseconds: instant.microseconds - 1)

@@ -65,6 +65,13 @@ import WhenceEngine
         #expect(try it.store.history("trips", try Examples.key(1)).first?.values.map(\.name).sorted() == ["count", "note", "rating"])
         var scan = try it.store.scan(ScanRequest(view: "trips"))
         #expect(try scan.next(maxRows: 10)?.names == ["driver", "event_time", "count", "rating"])
+        let retired = try it.store.history("trips", try Examples.key(1)).first?.values.first { $0.name == "note" }?.field
+        try it.store.define(
+            SchemaEvolutionTests.yaml("{ name: count, type: int32 }, { name: rating, type: float32 }, { name: note, type: string }"))
+        try it.write(at: -5, ["note": .string("of the new one")])
+        let versions = try it.store.history("trips", try Examples.key(1))
+        let fields = versions.compactMap { $0.values.first { $0.name == "note" }?.field }
+        #expect(fields.count >= 2 && fields.last == retired && fields.first != retired)
     }
 
     @Test("a batch that was made before may still be written, alone") func olderBatch() throws {

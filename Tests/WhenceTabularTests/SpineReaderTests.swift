@@ -62,7 +62,8 @@ import WhenceTabular
     @Test("NDJSON without rows is a spine without rows, with the columns that it must have")
     func empty() throws {
         for text in ["", "\n\n"] {
-            let spine = try SpineReader(Samples.ndjson(text), eventTimeColumn: "at", times: TimeParser(), types: ["k": .int64, "b": .string])
+            let spine = try SpineReader(
+                Samples.ndjson(text), eventTimeColumn: "at", times: TimeParser(), types: ["k": .int64, "b": .string])
             #expect(try spine.next() == nil)
             #expect(try spine.next() == nil)
             #expect(spine.tableColumns == [TableColumn("b", .string), TableColumn("k", .int64), TableColumn("at", .timestamp)])

@@ -2,6 +2,9 @@ import WhenceCore
 
 /// The rule that every name keeps: `[A-Za-z_][A-Za-z0-9_]*`, at most `Limits.nameBytes` long.
 enum DefinitionName {
+    /// The column of event times where nothing names another one, in tables that are read and in those that are written.
+    static let eventTimeColumn = "event_time"
+
     static func isValid(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= Limits.nameBytes else { return false }
         return !(first >= 0x30 && first <= 0x39) && name.utf8.allSatisfy(isLetterOrDigit)

@@ -27,7 +27,7 @@ extension Definitions {
         for key in entity.joinKeys {
             let keyPath = path.appending("join key \(key.name)")
             try check(name: key.name, what: "join key", keyPath)
-            if key.name.hasPrefix("_") { throw refuse(keyPath, "names that start with '_' are reserved", hint: "use another name") }
+            try checkReserved(key.name, keyPath)
             if !names.insert(key.name).inserted { throw refuse(keyPath, "the join key '\(key.name)' is listed twice", hint: "keep one") }
         }
         try check(description: entity.description, owner: entity.owner, tags: entity.tags, path)
@@ -58,14 +58,17 @@ extension Definitions {
             if !names.insert(feature.name).inserted {
                 throw refuse(featurePath, "the feature '\(feature.name)' is listed twice", hint: "keep one, or give one another name")
             }
-            if feature.name.hasPrefix("_") {
-                throw refuse(featurePath, "names that start with '_' are reserved", hint: "use another name")
+            if feature.name == view.availabilityTime?.column {
+                throw refuse(
+                    path.appending("available_at"), "the column '\(feature.name)' is a feature of the view",
+                    hint: "the availability time is kept with every row; give the feature another name, or take another column")
             }
             if feature.name == view.eventTime.column {
                 throw refuse(
                     featurePath, "'\(feature.name)' is the view's event time column, and cannot be a feature too",
                     hint: "the event time is kept with every row; use another name for a feature with the same values")
             }
+            try checkReserved(feature.name, featurePath)
             try check(description: feature.description, owner: "", tags: feature.tags, featurePath)
         }
         try check(description: view.description, owner: view.owner, tags: view.tags, path)
@@ -131,6 +134,14 @@ extension Definitions {
         throw refuse(
             path, "'\(clipped(name))' cannot be the name of \(what == "entity" ? "an" : "a") \(what)",
             hint: "a name has letters, digits and '_', does not start with a digit, and has at most \(Limits.nameBytes) bytes")
+    }
+
+    /// Refuses the names of columns that Whence itself writes beside features and join keys.
+    private func checkReserved(_ name: String, _ path: DefinitionPath) throws(WhenceError) {
+        if name.hasPrefix("_") { throw refuse(path, "names that start with '_' are reserved", hint: "use another name") }
+        if name == DefinitionName.eventTimeColumn {
+            throw refuse(path, "'\(name)' is the column of event times in tables that are written", hint: "use another name")
+        }
     }
 
     private func check(description: String, owner: String, tags: [String: String], _ path: DefinitionPath) throws(WhenceError) {

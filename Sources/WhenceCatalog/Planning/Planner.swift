@@ -80,6 +80,9 @@ struct Planner {
         for key in entity.joinKeys where key.name == view.eventTime.column {
             throw refuse(path.appending("event_time"), "the column '\(key.name)' is a join key of the entity '\(entity.name)'")
         }
+        for key in entity.joinKeys where key.name == view.availabilityTime?.column {
+            throw refuse(path.appending("available_at"), "the column '\(key.name)' is a join key of the entity '\(entity.name)'")
+        }
         guard let stored = catalog.views[view.name] else {
             lastID += 1
             let fields = view.features.enumerated().map { index, feature in

@@ -91,7 +91,7 @@ struct DefinitionReader {
         definitions.views.append(
             FeatureView(
                 name: path.name, entity: try entity.text("'entity'"), features: features,
-                eventTime: try timeColumn("event_time", in: members, path) ?? TimeColumn(column: "event_time"),
+                eventTime: try timeColumn("event_time", in: members, path) ?? TimeColumn(column: DefinitionName.eventTimeColumn),
                 availabilityTime: try timeColumn("available_at", in: members, path),
                 availabilityDelay: try duration("availability_delay", in: members, path) ?? .zero,
                 ttl: try duration("ttl", in: members, path), retention: try duration("retention", in: members, path),

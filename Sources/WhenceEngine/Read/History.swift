@@ -9,11 +9,13 @@ public struct Version: Sendable, Hashable {
     /// When it became known: for a row of a backfill, when that was published.
     public let commitTime: Timestamp
     public let availabilityTime: Timestamp
-    /// The features that it carries, by name, as it was written: those retired since included.
-    public let values: [(name: String, value: Value)]
+    /// The features that it carries as it was written, those retired since included: a retired one and a newer one of its name differ in
+    /// their ids (`SchemaField.id`).
+    public let values: [(field: UInt32, name: String, value: Value)]
 
     public init(
-        kind: VersionKind, eventTime: Timestamp, commitTime: Timestamp, availabilityTime: Timestamp, values: [(name: String, value: Value)]
+        kind: VersionKind, eventTime: Timestamp, commitTime: Timestamp, availabilityTime: Timestamp,
+        values: [(field: UInt32, name: String, value: Value)]
     ) {
         self.kind = kind
         self.eventTime = eventTime
@@ -24,7 +26,8 @@ public struct Version: Sendable, Hashable {
 
     public static func == (a: Version, b: Version) -> Bool {
         a.kind == b.kind && a.eventTime == b.eventTime && a.commitTime == b.commitTime && a.availabilityTime == b.availabilityTime
-            && a.values.count == b.values.count && zip(a.values, b.values).allSatisfy { $0.name == $1.name && $0.value == $1.value }
+            && a.values.count == b.values.count
+            && zip(a.values, b.values).allSatisfy { $0.field == $1.field && $0.name == $1.name && $0.value == $1.value }
     }
 
     public func hash(into hasher: inout Hasher) {
@@ -65,15 +68,15 @@ extension Store {
     private func version(_ view: OpenView, _ key: RawSpan, _ row: RawSpan) throws(WhenceError) -> Version {
         let header = try RowHeader(row)
         let commit = VersionKey.commitTime(key)
-        var values: [(name: String, value: Value)] = []
+        var values: [(field: UInt32, name: String, value: Value)] = []
         if header.kind == .row {
             let layout = try view.layout(header.schemaID)
             let body = try RowBody(row, header: header, layout)
             for (index, field) in layout.schema.fields.enumerated() {
                 switch body.place(of: index) {
                 case .absent: break
-                case .null: values.append((field.name, .null))
-                case .bytes(let range): values.append((field.name, try Value(row.extracting(range), as: field.type)))
+                case .null: values.append((field.id, field.name, .null))
+                case .bytes(let range): values.append((field.id, field.name, try Value(row.extracting(range), as: field.type)))
                 }
             }
         }

@@ -19,7 +19,8 @@ public final class OnlineReader {
     }
 
     /// The service's features for each row of `request`, whose columns hold the join keys; a row without any history
-    /// has nulls. With event times, each selection's features are followed by a column `VIEW.event_time`.
+    /// has nulls. With event times, each selection's features are followed by a column `VIEW.event_time`: that of the newest
+    /// version which gave one of them, a null included, while others may be of older versions.
     ///
     /// - Parameter now: the present, from `Store.now`; nil takes it here.
     public func read(_ request: ColumnBatch, at now: Timestamp? = nil) throws(WhenceError) -> ColumnBatch {

@@ -113,7 +113,16 @@ public final class RowBatch {
             throw WhenceError(
                 .limitExceeded, "a batch holds at most \(Limits.batchRows) rows and \(Limits.batchBytes) bytes", hint: "commit it in parts")
         }
-        guard let availability else { return defaultDelay.map { eventTime.advanced(by: $0) } }
+        guard let availability else {
+            guard let defaultDelay else { return nil }
+            let available = eventTime.advanced(by: defaultDelay)
+            guard available.isInRange else {
+                throw WhenceError(
+                    .invalidTime, "the availability time, \(defaultDelay.text) after the event time \(eventTime), is out of range",
+                    hint: "times run from 0001-01-01 to 9999-12-31; the delay is the view's availability_delay")
+            }
+            return available
+        }
         guard availability.isInRange else {
             throw WhenceError(.invalidTime, "the availability time is out of range", hint: "times run from 0001-01-01 to 9999-12-31")
         }

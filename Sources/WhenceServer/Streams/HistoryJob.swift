@@ -9,6 +9,8 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
     private static let versionsLimit = 1_000_000
     /// Rows of one block.
     private static let blockRows = 8192
+    /// Columns before those of the features.
+    private static let columnNames = ["kind", "event_time", "commit_time", "availability_time", "carries"]
 
     let options: StreamOptions
     var takesUploads: Bool { false }
@@ -17,6 +19,8 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
     private let core: ServerCore
     private var cutter: BlockCutter
     private var features: [SchemaField] = []
+    /// Of their columns: with the view's name in front where the history has a column of the feature's name itself.
+    private var names: [String] = []
     private var versions: [Version]?
     private var next = 0
 
@@ -60,12 +64,12 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
                 hint: "scan the view for a range of event times")
         }
         self.versions = versions
-        let times = ["event_time", "commit_time", "availability_time"]
+        names = features.map { HistoryJob.columnNames.contains($0.name) ? "\(request.view).\($0.name)" : $0.name }
         try output.send(
             StreamSchema(
                 knownAt: knownAt == .distantPast ? nil : knownAt,
                 schema: BatchSchema(
-                    names: ["kind"] + times + ["carries"] + features.map(\.name),
+                    names: HistoryJob.columnNames + names,
                     types: [.string, .timestamp, .timestamp, .timestamp, .list(.string)] + features.map(\.type))))
     }
 
@@ -74,25 +78,28 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
         let times = (0..<3).map { _ in ColumnBuilder(.timestamp) }
         let carries = ColumnBuilder(.list(.string))
         let builders = features.map { ColumnBuilder($0.type) }
-        let places = Dictionary(features.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        // By id: a retired feature of the same name is another one, and has no column here.
+        let places = Dictionary(features.enumerated().map { ($1.id, $0) }) { first, _ in first }
         for version in versions {
             try kinds.append(.string("\(version.kind)"))
             times[0].append(fixed: version.eventTime.microseconds)
             times[1].append(fixed: version.commitTime.microseconds)
             times[2].append(fixed: version.availabilityTime.microseconds)
-            try carries.append(.list(version.values.map { .string($0.name) }))
             var row: [Value] = features.map { _ in .null }
-            for (name, value) in version.values {
-                if let place = places[name] { row[place] = value.widened(to: features[place].type) }
+            var carried: [Value] = []
+            for (field, _, value) in version.values {
+                guard let place = places[field] else { continue }
+                row[place] = value.widened(to: features[place].type)
+                carried.append(.string(names[place]))
             }
+            try carries.append(.list(carried))
             for (builder, value) in zip(builders, row) { try builder.append(value) }
         }
         var columns = [try kinds.finish()]
         for builder in times { columns.append(try builder.finish()) }
         columns.append(try carries.finish())
         for builder in builders { columns.append(try builder.finish()) }
-        let names = ["kind", "event_time", "commit_time", "availability_time", "carries"] + features.map(\.name)
-        return ColumnBatch(names: names, columns: columns, count: versions.count)
+        return ColumnBatch(names: HistoryJob.columnNames + names, columns: columns, count: versions.count)
     }
 }
 

@@ -243,8 +243,8 @@ class Client:
         Args:
             service: `NAME`, `NAME@VERSION`, or a list of features.
             entities: join keys as a dict of lists, a list of dicts, a frame, a table; where there is one join key, also a list or array.
-            event_times: also when each view's values happened, as `VIEW.event_time`.
-            ages: also how old they are, as `VIEW.age`, in microseconds.
+            event_times: also the event time of the newest version of each view that gave a value, as `VIEW.event_time`.
+            ages: also how old that is, as `VIEW.age`, in microseconds.
         """
         chosen = calls.selection(service)
         described = self._described(chosen)

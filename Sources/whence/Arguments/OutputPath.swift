@@ -1,5 +1,5 @@
-import Foundation
 import WhenceCore
+import WhenceTabular
 
 /// A file that is to be written, before anything is opened for it.
 enum OutputPath {
@@ -10,20 +10,6 @@ enum OutputPath {
         for input in inputs where FileIdentity(input.path) == file {
             throw UsageError(
                 "\(option) \(path)", "this is the same file as \(input.option), which would be lost", hint: "name another file for it")
-        }
-    }
-
-    private struct FileIdentity: Equatable {
-        let device: UInt
-        let inode: UInt
-
-        /// Nil where there is no such regular file.
-        init?(_ path: String) {
-            var status = stat()
-            guard unsafe (path == "-" ? fstat(STDIN_FILENO, &status) : stat(path, &status)) == 0 else { return nil }
-            guard status.st_mode & S_IFMT == S_IFREG else { return nil }
-            device = UInt(status.st_dev)
-            inode = UInt(status.st_ino)
         }
     }
 }

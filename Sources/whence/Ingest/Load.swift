@@ -33,6 +33,8 @@ final class Load {
     private(set) var commits: [Commit] = []
     /// Rows that they hold.
     private var committed = 0
+    /// Rows that are to be committed, where they have been counted before.
+    private var expected: Int?
 
     init(_ target: any LoadTarget, _ view: StoredView, _ choices: Choices) {
         self.target = target
@@ -49,6 +51,7 @@ final class Load {
         if isReadTwice {
             try run("checking", notes: true) { if self.isFull { self.target.removeAll() } }
             target.removeAll()
+            expected = rows
             rows = 0
             rejected = 0
         }
@@ -76,7 +79,12 @@ final class Load {
 
     private var soFar: String {
         guard let last = commits.last else { return "nothing was written" }
-        return "the rows before were committed in \(commits.count.counted("batch", "batches")), the last at \(last.time)"
+        let all = expected.map { " of \($0)" } ?? ""
+        let way =
+            choices.idempotencyKey == nil
+            ? "what was committed stays, and the same command would write it once more: leave those rows out, or load with --idempotency-key"
+            : "run the same command again: what was committed is not written twice, and it goes on behind that"
+        return "\(committed)\(all) rows were committed in \(commits.count.counted("batch", "batches")), the last at \(last.time); \(way)"
     }
 
     private func saying(_ what: String, _ error: WhenceError) -> WhenceError {
@@ -132,7 +140,7 @@ final class Load {
 
     private static func isAboutTheRow(_ error: WhenceError) -> Bool {
         switch error.code {
-        case .invalidValue, .invalidTime, .invalidKey, .limitExceeded, .malformedInput: true
+        case .invalidValue, .invalidTime, .invalidKey, .limitExceeded, .malformedInput, .beyondRetention: true
         default: false
         }
     }

@@ -12,6 +12,9 @@ final class RowMapping {
         var ignoreUnknown = false
         var epoch: TimeParser.EpochUnit?
         var floorTimes = false
+        /// Retractions up to here are refused row by row: what they would uncover has been removed. Nil where only the commit is to look, as
+        /// it does in any case.
+        var horizon: Timestamp?
     }
 
     /// The reserved column that makes a row a deletion or a retraction.
@@ -124,7 +127,24 @@ final class RowMapping {
         let time = try instant(reader, eventTime, eventTimes)
         var stated: Timestamp?
         if let availability, reader.field(availability).hasValue { stated = try instant(reader, availability, availabilityTimes) }
-        return Head(kind: try kind(reader), eventTime: time, availability: stated)
+        let kind = try kind(reader)
+        if kind != .row { try checkCarriesNothing(kind, reader) }
+        if kind == .retraction, let horizon = choices.horizon, time <= horizon {
+            let error = WhenceError(
+                .beyondRetention, "a retraction at \(time) would uncover history that was removed up to \(horizon)",
+                hint: "write a corrected row, or a deletion, at that event time instead")
+            throw refuse(error, eventTime, reader)
+        }
+        return Head(kind: kind, eventTime: time, availability: stated)
+    }
+
+    private func checkCarriesNothing<Reader: RecordReader>(_ kind: VersionKind, _ reader: Reader) throws(WhenceError) {
+        for feature in features where reader.field(feature.column).hasValue {
+            let error = WhenceError(
+                .invalidValue, "a \(kind) carries no features, and '\(String(clipping: reader.field(feature.column).bytes))' stands here",
+                hint: "leave the features of a \(kind) empty")
+            throw refuse(error, feature.column, reader)
+        }
     }
 
     private func keyColumn<Reader: RecordReader>(_ index: Int, _ reader: Reader) throws(WhenceError) -> Int {

@@ -7,8 +7,9 @@ struct Get: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Read features of some entities, now or as of a time.",
         discussion: """
-            Without --as-of, --known-at and --as-served this is the online read, what a model is served: with each value's event \
-            time and age.
+            Without --as-of, --known-at and --as-served this is the online read, what a model is served. For each view that it reads \
+            it also says the event time and the age of the newest version that gave a value; where rows are sparse other values \
+            may be of older versions, which 'whence history' shows.
 
             Examples:
               whence get departure_delay --entity origin=JFK,dest=ORD --data store

@@ -44,38 +44,44 @@ struct HistoryVerb: ParsableCommand {
         case .here(let store):
             versions = try store.history(view, try EntityKey(try text.values(of: keys)), knownAt: pin, limit: limit ?? .max)
         case .server(let store):
-            versions = try HistoryRows.read(try store.history(view, try text.row(of: keys), knownAt: pin), limit: limit ?? .max)
+            versions = try HistoryRows.read(
+                try store.history(view, try text.row(of: keys), knownAt: pin), of: stored, limit: limit ?? .max)
         }
+        let columns = columns(stored, versions)
         if store.json {
-            if !versions.isEmpty { try Console.print(versions.map { json($0).text }.joined(separator: "\n")) }
+            if !versions.isEmpty { try Console.print(versions.map { json($0, columns).text }.joined(separator: "\n")) }
             return
         }
         guard !versions.isEmpty else { return try Console.print("view '\(view)' has no version of \(entity)") }
-        let names = columns(stored, versions)
-        var table = TextTable(["kind", "event time", "commit time", "availability time"] + names)
+        var table = TextTable(["kind", "event time", "commit time", "availability time"] + columns.map(\.name))
         for version in versions {
-            let values = Dictionary(version.values.map { ($0.name, $0.value) }) { first, _ in first }
+            let values = Dictionary(version.values.map { ($0.field, $0.value) }) { first, _ in first }
             table.append(
                 ["\(version.kind)", "\(version.eventTime)", "\(version.commitTime)", "\(version.availabilityTime)"]
-                    + names.map { values[$0]?.cell ?? "–" })
+                    + columns.map { values[$0.field]?.cell ?? "–" })
         }
         try Console.print(table.text)
     }
 
-    /// The view's features, then those that have been retired.
-    private func columns(_ view: StoredView, _ versions: [Version]) -> [String] {
-        var names = view.currentSchema.fields.map(\.name)
+    /// The view's features, then those that have been retired, in the order in which they are met. A retired one whose name another one has
+    /// says so.
+    private func columns(_ view: StoredView, _ versions: [Version]) -> [(field: UInt32, name: String)] {
+        var columns = view.currentSchema.fields.map { (field: $0.id, name: $0.name) }
         for version in versions {
-            for (name, _) in version.values where !names.contains(name) { names.append(name) }
+            for (field, name, _) in version.values where !columns.contains(where: { $0.field == field }) {
+                let isTaken = columns.contains { $0.name == name }
+                columns.append((field, isTaken ? "\(name) (retired, id \(field))" : name))
+            }
         }
-        return names
+        return columns
     }
 
-    private func json(_ version: Version) -> JSON {
-        .object([
+    private func json(_ version: Version, _ columns: [(field: UInt32, name: String)]) -> JSON {
+        let names = Dictionary(columns.map { ($0.field, $0.name) }) { first, _ in first }
+        return .object([
             ("kind", .string("\(version.kind)")), ("event_time", JSON(version.eventTime)), ("commit_time", JSON(version.commitTime)),
             ("availability_time", JSON(version.availabilityTime)),
-            ("features", .object(version.values.map { ($0.name, JSON($0.value)) })),
+            ("features", .object(version.values.map { (names[$0.field] ?? $0.name, JSON($0.value)) })),
         ])
     }
 }

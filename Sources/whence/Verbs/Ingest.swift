@@ -87,12 +87,16 @@ struct Ingest: ParsableCommand {
             case .here(let store): try backfill ? StoreBackfill(store, stored) : StoreWrites(store, stored)
             case .server(let store): backfill ? ServerBackfill(store, stored) : ServerWrites(store, stored)
             }
+        var mapping = RowMapping.Choices(renames: renames, ignoreUnknown: ignoreUnknown, epoch: epoch, floorTimes: floorTimes)
+        if case .here(let store) = place, idempotencyKey == nil {
+            // Under a key a batch that was committed before is answered with that, whatever the horizon is by now.
+            mapping.horizon = store.statistics().views.first { $0.name == view }?.horizon
+        }
         let load = Load(
             target, stored,
             Load.Choices(
                 path: file, format: format, nulls: null, absent: absent,
-                mapping: RowMapping.Choices(renames: renames, ignoreUnknown: ignoreUnknown, epoch: epoch, floorTimes: floorTimes),
-                batchRows: batchRows, rejectsPath: rejectsPath,
+                mapping: mapping, batchRows: batchRows, rejectsPath: rejectsPath,
                 maxRejects: maxRejects, idempotencyKey: idempotencyKey))
         let start = ContinuousClock.now
         try backfill ? load.backfill() : load.write()
