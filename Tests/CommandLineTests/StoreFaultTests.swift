@@ -114,6 +114,40 @@ struct StoreFaultTests {
         #expect(again.code == 0, "\(again.err)")
     }
 
+    @Test("a flipped bit within a file: the store opens, what meets the block is refused with view and file, the rest is served")
+    func flipped() throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        try work.file("planes.csv", "tail,event_time,maker\n1,2013-01-01T00:00:00Z,Boeing of Renton\n")
+        #expect(try work.onStore("ingest", "weather", "weather.csv", "--backfill", "--null", "NA").code == 0)
+        #expect(try work.onStore("ingest", "planes", "planes.csv", "--backfill").code == 0)
+        // The file that holds the planes, by what stands in it.
+        var damaged: String?
+        for name in try FileManager.default.contentsOfDirectory(atPath: work.path("store/db")).filter({ $0.hasSuffix(".sst") }) {
+            let path = work.directory.appending(path: "store/db/\(name)")
+            var bytes = try Data(contentsOf: path)
+            guard let place = bytes.range(of: Data("Renton".utf8))?.lowerBound else { continue }
+            bytes[place] ^= 0x10
+            try bytes.write(to: path)
+            damaged = name
+        }
+        let file = try #require(damaged)
+        for arguments in [
+            ["history", "planes", "--entity", "tail=1"], ["scan", "planes", "--out", "planes.ndjson"],
+            ["join", "--features", "planes.maker", "--spine", "spine.csv", "--out", "out.csv"],
+            ["get", "--features", "planes.maker", "--entity", "tail=1"],
+        ] {
+            try work.file("spine.csv", "tail,event_time\n1,2014-01-01T00:00:00Z\n")
+            let answer = try work.run(arguments + ["--data", "store", "--json"])
+            #expect(answer.code == 1 && answer.error["name"] as? String == "corruption", "\(arguments): \(answer.out)\(answer.err)")
+            #expect((answer.error["place"] as? String ?? "").contains("planes"), "\(answer.err)")
+            #expect((answer.error["message"] as? String ?? "").contains(file), "\(answer.err)")
+            #expect((answer.error["hint"] as? String ?? "").contains("backup"), "\(answer.err)")
+        }
+        #expect(!work.exists("out.csv") && !work.exists("planes.ndjson"))
+        #expect(try work.history("weather", "airport=JFK").count == 2)
+    }
+
     @Test("a damaged file: it is named, and the other views are still served")
     func damaged() throws {
         let work = try Airports.workspace()
