@@ -243,9 +243,15 @@ final class ScheduleRunner {
         guard var open = backfills[view] else { return }
         for row in rows {
             let input = input(row, open.features)
+            let isPastTheEnd = input.availability == nil && input.eventTime.microseconds > Timestamp.latest.microseconds - model.views[view].delay
             do {
                 try append(input, World.viewKinds[view], to: open.backfill.rows())
+                try require(!isPastTheEnd, "a row was taken that would have been available past the end of time")
             } catch let error as WhenceError {
+                if isPastTheEnd && error.code == .invalidTime {
+                    cover("refused past the end of time")
+                    continue
+                }
                 // A run that is written out holds a retraction that reaches behind retention: the backfill is over.
                 guard error.code == .beyondRetention, open.inputs.contains(where: { isRetractionBeyond($0, view) }) else { throw error }
                 backfills[view] = nil
