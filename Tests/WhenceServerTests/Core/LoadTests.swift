@@ -273,7 +273,7 @@ import WhenceProtocol
     }
 
     @Test("threads of a pool that stands back, and those that they make, have its niceness") func niceness() throws {
-        func niceness() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
+        @Sendable func niceness() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
         let own = niceness()
         let pool = WorkPool("test", threads: 1, queueLimit: 1, niceness: 19)
         let made = try pool.perform { () throws(WhenceError) in
