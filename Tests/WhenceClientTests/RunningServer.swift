@@ -41,6 +41,8 @@ final class RunningServer: Sendable {
         var configuration = ServerConfiguration()
         configuration.listen = ListenAddress(host: "127.0.0.1", port: 0)
         configuration.limits.drainTime = .seconds(5)
+        // On a busy machine every turn of an event loop may be long.
+        configuration.limits.turnTime = .seconds(60)
         change(&configuration)
         var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical
