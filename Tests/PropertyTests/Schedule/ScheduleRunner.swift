@@ -243,7 +243,8 @@ final class ScheduleRunner {
         guard var open = backfills[view] else { return }
         for row in rows {
             let input = input(row, open.features)
-            let isPastTheEnd = input.availability == nil && input.eventTime.microseconds > Timestamp.latest.microseconds - model.views[view].delay
+            let last = Timestamp.latest.microseconds - model.views[view].delay
+            let isPastTheEnd = input.availability == nil && input.eventTime.microseconds > last
             do {
                 try append(input, World.viewKinds[view], to: open.backfill.rows())
                 try require(!isPastTheEnd, "a row was taken that would have been available past the end of time")
