@@ -70,6 +70,33 @@ struct StoreFaultTests {
     }
 
     @Test(
+        "a directory on a file system that is mounted read-only: verbs that read answer; a load is refused",
+        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    func readOnlyFileSystem() throws {
+        let work = try Workspace()
+        try work.file("airports.yaml", Airports.yaml)
+        try work.file("planes.csv", BadInputTests.good)
+        let disk = try MountedDirectory(megabytes: 20)
+        let place = ["--data", disk.path + "/store", "--json"]
+        #expect(try work.run(["apply", "airports.yaml"] + place).code == 0)
+        #expect(try work.run(["ingest", "planes", "planes.csv"] + place).code == 0)
+        try disk.remount(readOnly: true)
+        for arguments in [
+            ["get", "--features", "planes.seats", "--entity", "tail=1"], ["history", "planes", "--entity", "tail=1"],
+            ["admin", "stats"],
+        ] {
+            let answer = try work.run(arguments + place)
+            #expect(answer.code == 0 && !answer.out.isEmpty, "\(arguments): \(answer.err)")
+        }
+        let other = ["--data", disk.path + "/another", "--json"]
+        for arguments in [["ingest", "planes", "planes.csv"] + place, ["admin", "compact"] + place, ["apply", "airports.yaml"] + other] {
+            let refused = try work.run(arguments)
+            #expect(refused.code == 1 && refused.error["name"] as? String == "permissionDenied", "\(arguments): \(refused.err)")
+            #expect((refused.error["hint"] as? String ?? "").contains("read-only"), "\(refused.err)")
+        }
+    }
+
+    @Test(
         "a full disk: verbs that read answer, with a warning; a load is refused",
         .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"), arguments: [false, true])
     func fullDisk(byTheStore: Bool) throws {
