@@ -86,6 +86,13 @@ import WhenceProtocol
         try await TestServer.run { server in
             let client = try server.client()
             let _: Committed = try client.ask(Tables.write(Tables.trips(0..<5)))
+            // A driver of two views, first from the store and then from the cache.
+            let keys = BatchSchema(names: ["driver"], types: [.int64])
+            let question = try PreparedQuestion(OnlineQuestion(.service("dispatch"), keys: keys))
+            for _ in 0..<2 {
+                let read = OnlineRead(timeout: nil, knownSchema: 0, question: question, entities: Tables.drivers([1]))
+                let _: OnlineAnswer = try client.ask(read)
+            }
             let text = MetricsPage(
                 metrics: server.metrics, health: ServerHealth(), audit: AuditLog(), started: Timestamp.wallClock()
             ).text(server.store)
@@ -100,6 +107,12 @@ import WhenceProtocol
             #expect(page.value("whence_view_commit_age_seconds", ["view": "position"]) == nil)
             #expect((page.value("whence_log_bytes") ?? 0) > 0)
             #expect(page.value("whence_background_errors_total") == 0)
+            // On the event loop and, handed over, on the pool: a row that is not there is counted once.
+            #expect(page.value("whence_latest_cache_misses_total") == 2 && page.value("whence_latest_cache_hits_total") == 2)
+            #expect((page.value("whence_block_cache_bytes") ?? 0) > 0)
+            #expect(page.value("whence_write_stopped") == 0 && page.value("whence_delayed_write_bytes_per_second") == 0)
+            #expect(page.value("whence_view_pending_compaction_bytes", ["view": "trips"]) == 0)
+            #expect(page.value("whence_request_seconds_count", ["operation": "online_read"]) == 2)
             #expect(page.value("whence_queue_length", ["queue": "writes"]) == 0)
             #expect(page.value("whence_view_files", ["view": "trips", "level": "0"]) == 0)
         }
