@@ -69,17 +69,23 @@ struct StoreFaultTests {
         #expect((answer.error["hint"] as? String ?? "").contains("mode"))
     }
 
-    @Test(
-        "a directory on a file system that is mounted read-only: verbs that read answer; a load is refused",
-        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
-    func readOnlyFileSystem() throws {
-        let work = try Workspace()
+    /// A store of planes on a small file system of its own, and the arguments that name it.
+    private func mountedStore(_ work: Workspace) throws -> (disk: MountedDirectory, place: [String]) {
         try work.file("airports.yaml", Airports.yaml)
         try work.file("planes.csv", BadInputTests.good)
         let disk = try MountedDirectory(megabytes: 20)
         let place = ["--data", disk.path + "/store", "--json"]
         #expect(try work.run(["apply", "airports.yaml"] + place).code == 0)
         #expect(try work.run(["ingest", "planes", "planes.csv"] + place).code == 0)
+        return (disk, place)
+    }
+
+    @Test(
+        "a directory on a file system that is mounted read-only: verbs that read answer; a load is refused",
+        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    func readOnlyFileSystem() throws {
+        let work = try Workspace()
+        let (disk, place) = try mountedStore(work)
         try disk.remount(readOnly: true)
         for arguments in [
             ["get", "--features", "planes.seats", "--entity", "tail=1"], ["history", "planes", "--entity", "tail=1"],
@@ -101,12 +107,7 @@ struct StoreFaultTests {
         .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"), arguments: [false, true])
     func fullDisk(byTheStore: Bool) throws {
         let work = try Workspace()
-        try work.file("airports.yaml", Airports.yaml)
-        try work.file("planes.csv", BadInputTests.good)
-        let disk = try MountedDirectory(megabytes: 20)
-        let place = ["--data", disk.path + "/store", "--json"]
-        #expect(try work.run(["apply", "airports.yaml"] + place).code == 0)
-        #expect(try work.run(["ingest", "planes", "planes.csv"] + place).code == 0)
+        let (disk, place) = try mountedStore(work)
         if byTheStore {
             let rows = (2...30).map {
                 #"{"tail":\#($0),"event_time":"2013-01-01T00:00:00Z","maker":"\#(String(repeating: "x", count: 1_000_000))"}"#
