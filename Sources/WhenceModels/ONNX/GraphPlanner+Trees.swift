@@ -151,6 +151,10 @@ extension GraphPlanner {
         let modes = attribute("nodes_modes") ?? ONNXFile.Attribute()
         let count = modes.wordNumbers.count
         guard count > 0, count < Int(Int32.max) else { throw fault("it has no nodes", code: .malformedInput) }
+        let known = modes.words.map { GraphPlanner.modes[$0] }
+        if let position = modes.wordNumbers.firstIndex(where: { known[Int($0)] == nil }) {
+            throw fault("node \(position) has the mode '\(modes.words[Int(modes.wordNumbers[position])])', which is not known")
+        }
         let treeIDs = try ints("nodes_treeids", count: count)
         let nodeIDs = try ints("nodes_nodeids", count: count)
         let features = try ints("nodes_featureids", count: count)
@@ -165,109 +169,35 @@ extension GraphPlanner {
         }
         _ = attribute("nodes_hitrates")
         _ = attribute("nodes_hitrates_as_tensor")
-        let index = try NodeIndex(treeIDs, nodeIDs, fault)
-        var nodes: [GraphTrees.Node] = []
-        nodes.reserveCapacity(count)
-        var hasParent = Array(repeating: false, count: count)
-        let known = modes.words.map { GraphPlanner.modes[$0] }
-        for position in 0..<count {
-            guard let mode = known[Int(modes.wordNumbers[position])] else {
-                throw fault("node \(position) has the mode '\(modes.words[Int(modes.wordNumbers[position])])', which is not known")
-            }
-            var node = GraphTrees.Node(
-                threshold: thresholds[position], feature: 0, yes: 0, no: 0, mode: mode,
-                missingIsYes: !missing.isEmpty && missing[position] == 1)
-            if mode != .leaf {
-                guard let feature = Int32(exactly: features[position]), let first = index[treeIDs[position], yes[position]],
-                    let second = index[treeIDs[position], no[position]]
-                else {
-                    throw fault(
-                        "node \(nodeIDs[position]) of tree \(treeIDs[position]) has a child or feature that is out of range",
-                        code: .malformedInput)
-                }
-                node.feature = feature
-                (node.yes, node.no) = (Int32(first), Int32(second))
-                hasParent[first] = true
-                hasParent[second] = true
-            }
-            nodes.append(node)
+        let weightTargets = try ints("\(prefix)_ids")
+        let weightNodes = try ints("\(prefix)_nodeids", count: weightTargets.count)
+        let weightTrees = try ints("\(prefix)_treeids", count: weightTargets.count)
+        let weights = try numbers("\(prefix)_weights", count: weightTargets.count)
+        let nodes: ParallelNodes
+        do throws(GraphTrees.Fault) {
+            nodes = try ParallelNodes(
+                modes: known.compactMap { $0 }, modeNumbers: modes.wordNumbers, treeIDs: treeIDs, nodeIDs: nodeIDs, features: features,
+                yes: yes, no: no, thresholds: thresholds, missing: missing, weightTrees: weightTrees, weightNodes: weightNodes,
+                weightTargets: weightTargets, weights: weights)
+        } catch {
+            throw fault(error.message, hint: "the file is damaged; export it again", code: .malformedInput)
         }
-        // Trees count in the order in which they begin; in each the node that is no child is the root.
-        let roots = (0..<count).filter { !hasParent[$0] }.map { Int32($0) }
-        guard roots.count == index.treeCount else {
-            throw fault(
-                "it has \(index.treeCount) trees, and \(roots.count) nodes that are no child: a tree has a cycle or two roots",
-                code: .malformedInput)
-        }
-        let weights = try readWeights(prefix, index, &nodes)
-        return try makeTrees(
-            GraphTreesParts(nodes: nodes, roots: roots, weights: weights, targets: targets, aggregate: aggregate), value, width
-        ) { "node \(nodeIDs[$0]) of tree \(treeIDs[$0])" }
-    }
-
-    private struct GraphTreesParts {
-        var nodes: [GraphTrees.Node]
-        var roots: [Int32]
-        var weights: [GraphTrees.Weight]
-        var targets: Int
-        var aggregate: GraphTrees.Aggregate
-        var sharesLeaves = false
+        return try makeTrees(nodes, nodes.roots, targets, aggregate, value, width)
     }
 
     private func makeTrees(
-        _ parts: GraphTreesParts, _ value: Value, _ width: Int, place: (Int) -> String
+        _ nodes: some EnsembleNodes, _ roots: [Int32], _ targets: Int, _ aggregate: GraphTrees.Aggregate, _ value: Value, _ width: Int
     ) throws(WhenceError) -> GraphTrees {
         do throws(GraphTrees.Fault) {
             return try GraphTrees(
-                nodes: parts.nodes, roots: parts.roots, weights: parts.weights, targets: parts.targets, aggregate: parts.aggregate,
-                isFloat: value.type != .double, width: width, limits: limits, sharesLeaves: parts.sharesLeaves)
+                nodes, roots: roots, targets: targets, aggregate: aggregate, isFloat: value.type != .double, width: width, limits: limits)
         } catch {
             throw fault(
-                "\(place(error.node)): \(error.message)",
+                "\(nodes.place(error.node)): \(error.message)",
                 hint: error.isLimit
                     ? "the model is larger than the limits, or the file is damaged" : "the file is damaged; export it again",
                 code: error.isLimit ? .limitExceeded : .malformedInput)
         }
-    }
-
-    /// Hangs the weights on their leaves: those of a leaf become neighbours.
-    private mutating func readWeights(
-        _ prefix: String, _ index: NodeIndex, _ nodes: inout [GraphTrees.Node]
-    ) throws(WhenceError) -> [GraphTrees.Weight] {
-        let targetIDs = try ints("\(prefix)_ids")
-        let nodeIDs = try ints("\(prefix)_nodeids", count: targetIDs.count)
-        let treeIDs = try ints("\(prefix)_treeids", count: targetIDs.count)
-        let values = try numbers("\(prefix)_weights", count: targetIDs.count)
-        for position in targetIDs.indices {
-            guard let owner = index[treeIDs[position], nodeIDs[position]], nodes[owner].mode == .leaf,
-                Int32(exactly: targetIDs[position]) != nil
-            else {
-                throw fault(
-                    "weight \(position) belongs to node \(nodeIDs[position]) of tree \(treeIDs[position]), which is no leaf",
-                    code: .malformedInput)
-            }
-            nodes[owner].no += 1
-        }
-        var next: Int32 = 0
-        for position in nodes.indices where nodes[position].mode == .leaf {
-            nodes[position].yes = next
-            next += nodes[position].no
-            nodes[position].no = 0
-        }
-        var weights = Array(repeating: GraphTrees.Weight(target: 0, value: 0), count: targetIDs.count)
-        for position in targetIDs.indices {
-            guard let owner = index[treeIDs[position], nodeIDs[position]] else { preconditionFailure("it was there before") }
-            let target = Int32(truncatingIfNeeded: targetIDs[position])
-            let start = Int(nodes[owner].yes)
-            let end = start + Int(nodes[owner].no)
-            guard !weights[start..<end].contains(where: { $0.target == target }) else {
-                throw fault(
-                    "node \(nodeIDs[position]) of tree \(treeIDs[position]) has two weights for target \(target)", code: .malformedInput)
-            }
-            weights[end] = GraphTrees.Weight(target: target, value: values[position])
-            nodes[owner].no += 1
-        }
-        return weights
     }
 
     // MARK: Version 5
@@ -292,104 +222,20 @@ extension GraphPlanner {
                 hint: "export it with a BRANCH_EQ for each member of a set")
         }
         if let mode = modes.first(where: { !(0..<6).contains($0) }) { throw fault("it has a rule of the mode \(mode), which is not known") }
-        let splits = attribute("nodes_splits")?.tensor?.numbers ?? []
-        let children = [try ints("nodes_truenodeids", count: count), try ints("nodes_falsenodeids", count: count)]
-        let isLeaf = [try ints("nodes_trueleafs", count: count), try ints("nodes_falseleafs", count: count)]
-        let missing = try ints("nodes_missing_value_tracks_true")
+        let nodes = SplitNodes(
+            modes: modes.map { UInt8($0) }, splits: attribute("nodes_splits")?.tensor?.numbers ?? [], features: features,
+            yes: try ints("nodes_truenodeids", count: count), no: try ints("nodes_falsenodeids", count: count),
+            yesIsLeaf: try ints("nodes_trueleafs", count: count), noIsLeaf: try ints("nodes_falseleafs", count: count),
+            missing: try ints("nodes_missing_value_tracks_true"), targets: try ints("leaf_targetids"),
+            weights: attribute("leaf_weights")?.tensor?.numbers ?? [])
         _ = attribute("nodes_hitrates")
-        let leafTargets = try ints("leaf_targetids")
-        let leafWeights = attribute("leaf_weights")?.tensor?.numbers ?? []
         let roots = try ints("tree_roots")
-        guard count > 0, count + leafTargets.count < Int(Int32.max), splits.count == count, leafWeights.count == leafTargets.count,
-            missing.isEmpty || missing.count == count
-        else { throw fault("its arrays do not have the same number of elements", code: .malformedInput) }
-        var nodes: [GraphTrees.Node] = []
-        func child(_ side: Int, _ position: Int) -> Int32? {
-            let index = children[side][position]
-            let limit = isLeaf[side][position] != 0 ? leafTargets.count : count
-            guard index >= 0, index < limit else { return nil }
-            return Int32(isLeaf[side][position] != 0 ? Int(index) + count : Int(index))
-        }
-        for position in 0..<count {
-            guard let yes = child(0, position), let no = child(1, position), let feature = Int32(exactly: features[position]),
-                let mode = GraphTrees.Mode(rawValue: UInt8(modes[position]))
-            else { throw fault("node \(position) has a child, feature or mode that is out of range", code: .malformedInput) }
-            nodes.append(
-                GraphTrees.Node(
-                    threshold: splits[position], feature: feature, yes: yes, no: no, mode: mode,
-                    missingIsYes: !missing.isEmpty && missing[position] == 1))
-        }
-        var weights: [GraphTrees.Weight] = []
-        for position in leafTargets.indices {
-            guard let target = Int32(exactly: leafTargets[position]) else {
-                throw fault("leaf \(position) has a target out of range", code: .malformedInput)
-            }
-            weights.append(GraphTrees.Weight(target: target, value: leafWeights[position]))
-            nodes.append(
-                GraphTrees.Node(threshold: 0, feature: 0, yes: Int32(position), no: 1, mode: .leaf, missingIsYes: false))
-        }
+        do throws(GraphTrees.Fault) { try nodes.check() } catch { throw fault(error.message, code: .malformedInput) }
         let rootIndices = try roots.map { root throws(WhenceError) in
             guard root >= 0, root < count else { throw fault("a root is out of range: node \(root)", code: .malformedInput) }
             return Int32(root)
         }
-        let parts = GraphTreesParts(
-            nodes: nodes, roots: rootIndices, weights: weights, targets: targets, aggregate: aggregates[aggregate], sharesLeaves: true)
-        let trees = try makeTrees(parts, value, width) { $0 < count ? "node \($0)" : "leaf \($0 - count)" }
+        let trees = try makeTrees(nodes, rootIndices, targets, aggregates[aggregate], value, width)
         try finishRegressor(trees, from: place, width: width, transforms[transform], [], type: value.type == .double ? .double : .float)
-    }
-}
-
-/// Floats or doubles, as the file has them, of which one is empty.
-private struct Reals: RandomAccessCollection {
-    let floats: [Float]
-    let doubles: [Double]
-
-    var startIndex: Int { 0 }
-    var endIndex: Int { floats.count + doubles.count }
-    subscript(index: Int) -> Double { doubles.isEmpty ? Double(floats[index]) : doubles[index] }
-}
-
-/// Finds nodes by the number of their tree and their own.
-private struct NodeIndex {
-    private struct Tree {
-        var start: Int
-        var count: Int
-        /// Whether the nodes of the tree are numbered from 0 on, in order; then there is no table.
-        var isPlain = true
-        var table: [Int64: Int] = [:]
-    }
-
-    private var trees: [Int64: Tree] = [:]
-    var treeCount: Int { trees.count }
-
-    /// Throws where the nodes of a tree are apart, or two have one number.
-    init(_ treeIDs: WholeNumbers, _ nodeIDs: WholeNumbers, _ fault: (String, String, WhenceError.Code) -> WhenceError) throws(WhenceError) {
-        var start = 0
-        while start < treeIDs.count {
-            let id = treeIDs[start]
-            var end = start
-            var tree = Tree(start: start, count: 0)
-            while end < treeIDs.count, treeIDs[end] == id {
-                if nodeIDs[end] != Int64(end - start) { tree.isPlain = false }
-                end += 1
-            }
-            tree.count = end - start
-            if !tree.isPlain {
-                for position in start..<end where tree.table.updateValue(position, forKey: nodeIDs[position]) != nil {
-                    throw fault(
-                        "node \(nodeIDs[position]) of tree \(id) stands twice", "the file is damaged; export it again", .malformedInput)
-                }
-            }
-            guard trees.updateValue(tree, forKey: id) == nil else {
-                throw fault("the nodes of tree \(id) are apart in the file", "the file is damaged; export it again", .malformedInput)
-            }
-            start = end
-        }
-    }
-
-    subscript(tree: Int64, node: Int64) -> Int? {
-        guard let tree = trees[tree] else { return nil }
-        guard tree.isPlain else { return tree.table[node] }
-        return node >= 0 && node < Int64(tree.count) ? tree.start + Int(node) : nil
     }
 }

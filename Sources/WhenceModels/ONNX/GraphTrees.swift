@@ -53,29 +53,32 @@ final class GraphTrees: Sendable {
     /// Leaves that are added up are packed, and the nodes above are empty then.
     private let forest: Forest?
 
-    /// Checks the nodes. `sharesLeaves`: a leaf may be the child of several nodes.
+    /// Checks the nodes, and packs them where leaves are added up.
     init(
-        nodes: [Node], roots: [Int32], weights: [Weight], targets: Int, aggregate: Aggregate, isFloat: Bool, width: Int,
-        limits: ModelLimits, sharesLeaves: Bool = false
+        _ source: some EnsembleNodes, roots: [Int32], targets: Int, aggregate: Aggregate, isFloat: Bool, width: Int, limits: ModelLimits
     ) throws(Fault) {
         self.targets = targets
         self.aggregate = aggregate
         self.isFloat = isFloat
-        var isSeen = Array(repeating: false, count: nodes.count)
+        let count = source.nodeCount
+        let weightCount = source.weightCount
+        var isSeen = Array(repeating: false, count: count)
         var deepest = 0
         var leaves = 0
         var stack: [(node: Int32, depth: Int)] = []
         var isSure = Array(repeating: false, count: targets)
+        var singleTargets: [Int32] = []
         for root in roots {
             let leavesBefore = leaves
             var leavesWithWeight: [Int32: Int] = [:]
+            var hasOneEach = true
             stack.append((root, 0))
             while let (index, depth) = stack.popLast() {
-                guard index >= 0, Int(index) < nodes.count else {
+                guard index >= 0, Int(index) < count else {
                     throw Fault(node: Int(root), message: "a child is out of range: node \(index)")
                 }
-                let node = nodes[Int(index)]
-                if isSeen[Int(index)], !(sharesLeaves && node.mode == .leaf) {
+                let node = source.node(Int(index))
+                if isSeen[Int(index)], !(source.sharesLeaves && node.mode == .leaf) {
                     throw Fault(node: Int(index), message: "it is the child of two nodes, or of itself")
                 }
                 isSeen[Int(index)] = true
@@ -85,10 +88,13 @@ final class GraphTrees: Sendable {
                 deepest = Swift.max(deepest, depth)
                 if node.mode == .leaf {
                     leaves += 1
-                    guard node.yes >= 0, node.no >= 0, Int(node.yes) + Int(node.no) <= weights.count else {
+                    guard node.yes >= 0, node.no >= 0, Int(node.yes) + Int(node.no) <= weightCount else {
                         throw Fault(node: Int(index), message: "its weights are out of range")
                     }
-                    for weight in weights[Int(node.yes)..<Int(node.yes + node.no)] { leavesWithWeight[weight.target, default: 0] += 1 }
+                    hasOneEach = hasOneEach && node.no == 1
+                    for weight in Int(node.yes)..<Int(node.yes + node.no) {
+                        leavesWithWeight[source.weight(weight).target, default: 0] += 1
+                    }
                     continue
                 }
                 guard !node.threshold.isNaN else { throw Fault(node: Int(index), message: "its threshold is NaN") }
@@ -101,32 +107,45 @@ final class GraphTrees: Sendable {
             for (target, count) in leavesWithWeight where count == leaves - leavesBefore && isSure.indices.contains(Int(target)) {
                 isSure[Int(target)] = true
             }
+            if hasOneEach, leavesWithWeight.count == 1, let target = leavesWithWeight.first?.key { singleTargets.append(target) }
         }
         if let lost = isSeen.firstIndex(of: false) { throw Fault(node: lost, message: "no path leads to it from the root of its tree") }
-        for weight in weights where weight.target < 0 || Int(weight.target) >= targets {
-            throw Fault(node: 0, message: "a leaf adds to target \(weight.target), and there are \(targets)")
+        var isUsed = Array(repeating: false, count: targets)
+        var hasNegative = false
+        for index in 0..<weightCount {
+            let weight = source.weight(index)
+            guard isUsed.indices.contains(Int(weight.target)) else {
+                throw Fault(node: 0, message: "a leaf adds to target \(weight.target), and there are \(targets)")
+            }
+            isUsed[Int(weight.target)] = true
+            if weight.value < 0 { hasNegative = true }
         }
         self.isSure = isSure
         depth = deepest
         leafCount = leaves
         treeCount = roots.count
-        nodeCount = nodes.count
-        usedTargets = Set(weights.map { Int($0.target) }).sorted()
-        weightsAreAllPositive = weights.allSatisfy { !($0.value < 0) }
+        nodeCount = count
+        usedTargets = isUsed.indices.filter { isUsed[$0] }
+        weightsAreAllPositive = !hasNegative
+        // Trees whose leaves all add to one target have one value a leaf; else leaves have a value for each target, unless these would
+        // take much more memory than the weights do.
+        let isSingle = singleTargets.count == roots.count
         let packed: Forest?
-        do throws(WhenceError) {
-            packed =
-                aggregate == .sum || aggregate == .average
-                ? try GraphTrees.forest(
-                    nodes, roots: roots, weights: weights, targets: targets, isFloat: isFloat, width: width,
-                    limits: limits, source: "ensemble") : nil
-        } catch {
-            throw Fault(node: 0, message: error.message, isLimit: error.code == .limitExceeded)
+        if aggregate == .sum || aggregate == .average, isSingle || leaves * targets <= (1 << 16) + 8 * weightCount {
+            do throws(WhenceError) {
+                packed = try GraphTrees.forest(
+                    source, roots: roots, singleTargets: isSingle ? singleTargets : nil, targets: targets, isFloat: isFloat, width: width,
+                    limits: limits, source: "ensemble")
+            } catch {
+                throw Fault(node: 0, message: error.message, isLimit: error.code == .limitExceeded)
+            }
+        } else {
+            packed = nil
         }
         forest = packed
-        self.nodes = packed == nil ? nodes : []
+        self.nodes = packed == nil ? (0..<count).map { source.node($0) } : []
         self.roots = packed == nil ? roots : []
-        self.weights = packed == nil ? weights : []
+        self.weights = packed == nil ? (0..<weightCount).map { source.weight($0) } : []
     }
 
     var memoryBytes: Int {

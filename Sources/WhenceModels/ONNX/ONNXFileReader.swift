@@ -146,9 +146,16 @@ struct ONNXFileReader: ~Copyable {
                 attribute.tensor = try readTensor()
             // A number for every node, which no prediction needs.
             case 7 where attribute.name == "nodes_hitrates": try reader.skip()
-            case 7: try reader.floats(into: &attribute.floats, max: elementsMax)
-            case 8: try reader.ints(into: &attribute.ints, max: elementsMax)
-            case 9 where attribute.name == "nodes_modes": try appendWord(try reader.string(), to: &attribute)
+            // Numbers that stand singly, as in most files, have a byte before each: what is left of the message says how many may come.
+            case 7:
+                if attribute.floats.isEmpty { attribute.floats.reserveCapacity(min(reader.bytesLeft / 5 + 1, elementsMax)) }
+                try reader.floats(into: &attribute.floats, max: elementsMax)
+            case 8:
+                if attribute.ints.isEmpty { attribute.ints.expect(min(reader.bytesLeft / 2 + 1, elementsMax)) }
+                try reader.ints(into: &attribute.ints, max: elementsMax)
+            case 9 where attribute.name == "nodes_modes":
+                if attribute.wordNumbers.isEmpty { attribute.wordNumbers.reserveCapacity(min(reader.bytesLeft / 6 + 1, elementsMax)) }
+                try appendWord(try reader.string(), to: &attribute)
             case 9: try append(try reader.string(), to: &attribute.strings)
             case 6, 10, 11, 15, 22, 23:
                 attribute.isOther = true

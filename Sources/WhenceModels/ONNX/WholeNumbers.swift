@@ -7,6 +7,8 @@ struct WholeNumbers: RandomAccessCollection, Sendable {
     private var fours: [Int32] = []
     private var eights: [Int64] = []
     private var bytesEach = 1
+    /// How many are expected: room is made for them at once, so that no array is copied while it grows.
+    private var expected = 0
 
     var startIndex: Int { 0 }
     var endIndex: Int {
@@ -27,19 +29,32 @@ struct WholeNumbers: RandomAccessCollection, Sendable {
         }
     }
 
+    /// Makes room for the first numbers, which are `count` at most.
+    mutating func expect(_ count: Int) {
+        expected = count
+        ones.reserveCapacity(count)
+    }
+
     mutating func append(_ number: Int64) {
         if bytesEach == 1 {
             if let small = Int8(exactly: number) { return ones.append(small) }
-            (twos, ones, bytesEach) = (ones.map { Int16($0) }, [], 2)
+            (twos, ones, bytesEach) = (widened(ones), [], 2)
         }
         if bytesEach == 2 {
             if let small = Int16(exactly: number) { return twos.append(small) }
-            (fours, twos, bytesEach) = (twos.map { Int32($0) }, [], 4)
+            (fours, twos, bytesEach) = (widened(twos), [], 4)
         }
         if bytesEach == 4 {
             if let small = Int32(exactly: number) { return fours.append(small) }
-            (eights, fours, bytesEach) = (fours.map { Int64($0) }, [], 8)
+            (eights, fours, bytesEach) = (widened(fours), [], 8)
         }
         eights.append(number)
+    }
+
+    private func widened<Narrow: FixedWidthInteger, Wide: FixedWidthInteger>(_ numbers: [Narrow]) -> [Wide] {
+        var wide: [Wide] = []
+        wide.reserveCapacity(expected)
+        for number in numbers { wide.append(Wide(truncatingIfNeeded: number)) }
+        return wide
     }
 }

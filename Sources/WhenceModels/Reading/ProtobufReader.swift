@@ -126,6 +126,9 @@ struct ProtobufReader: ~Copyable {
         return value
     }
 
+    /// Bytes of the message that is being read, or of the file, behind the reader.
+    var bytesLeft: Int { max(0, end - stream.offset) }
+
     // MARK: Values
 
     mutating func int64() throws(WhenceError) -> Int64 {
