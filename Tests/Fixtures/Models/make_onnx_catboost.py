@@ -337,7 +337,11 @@ class Maker:
         else:
             text["probability"] = plain(np.asarray(model.predict(pool)).reshape(len(rows), -1))
         if shares:
-            text["contributions"] = plain(np.asarray(model.get_feature_importance(pool, type="ShapValues")).reshape(len(rows), -1))
+            values = np.asarray(model.get_feature_importance(pool, type="ShapValues"))
+            # Where a leaf stands beside a split, CatBoost forgets the split above it: what it then answers does not even add up to its prediction.
+            sums = values.sum(axis=-1).reshape(len(rows), -1)
+            if name.startswith("symmetric") or sums.shape == raw.shape and np.allclose(sums, raw, rtol=1e-9, atol=1e-9):
+                text["contributions"] = plain(values.reshape(len(rows), -1))
         path = self.out / "catboost" / f"{name}.json"
         model.save_model(str(path), format="json")
         # What training noted of itself would change from run to run.
@@ -444,6 +448,11 @@ class Maker:
             if name == "scaled":
                 model.set_scale_and_bias(1.75, -0.5)
             self.catboost(f"symmetric_{name}", model, rows, columns, shares=name != "scaled")
+        # Trees whose leaves are all at one depth, of the other kinds.
+        for policy, more in (("Depthwise", {}), ("Lossguide", {"max_leaves": 4})):
+            model = catboost.CatBoostRegressor(**{**common, "depth": 2}, grow_policy=policy, min_data_in_leaf=1, **more)
+            model.fit(pandas.DataFrame(x, columns=columns), signal)
+            self.catboost(f"{policy.lower()}_complete", model, rows, columns, shares=True)
 
 
 if __name__ == "__main__":

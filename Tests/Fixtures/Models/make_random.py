@@ -121,9 +121,7 @@ def catboost(maker, name):
     rows = [[float(v) for v in value] + [str(word[i % 300]) for word in words.values()] for i, value in enumerate(values)]
     for row in rows[:3] + rows[-3:]:
         row[numbers:] = [str(pick(rng, "never seen", "Rom ", "", "nan")) for _ in words]
-    maker.catboost(("symmetric" if policy == "SymmetricTree" else policy.lower()) + "_" + name, model, rows, columns,
-                   # Of non-symmetric trees CatBoost 1.2.10 answers other shares than follow from the weights of its leaves.
-                   shares=not scales and policy == "SymmetricTree")
+    maker.catboost(("symmetric" if policy == "SymmetricTree" else policy.lower()) + "_" + name, model, rows, columns, shares=not scales)
 
 
 def main():

@@ -42,6 +42,7 @@ import WhenceCore
         if !leaves.isEmpty {
             #expect(try model.leafIndices(features, rows: rows) == leaves.flatMap { $0.map { Int32($0.number) } })
         }
+        if name.hasSuffix("_complete") { #expect(model.hasContributions && fixture.tables["contributions"] != nil) }
         if model.hasContributions {
             let shares = try model.contributions(features, rows: rows)
             let width = model.featureCount + 1
