@@ -58,12 +58,13 @@ soak: ## random schedules and kills for as long as one likes: SOAK_SECONDS=600 S
 	@WHENCE_SOAK_SECONDS=$(SOAK_SECONDS) WHENCE_SOAK_KILLS=$(SOAK_KILLS) .ci/test --skip-build --filter 'PropertyTests|FaultTests|WhenceProtocolTests.FuzzTests|WhenceModelsTests'
 	@$(MAKE) soak-models
 
-soak-models: ## models at random, against their libraries: SOAK_MODELS=640 SOAK_SEED=1; they stay in .build/soak-models
+soak-models: ## the scripts of docs/models.md, and models at random against their libraries: SOAK_MODELS=640 SOAK_SEED=1
 	@.ci/setup models
 	@.ci/build --build-tests
 	@rm -rf .build/soak-models && mkdir -p .build/soak-models
 	@echo "models of the seed $(SOAK_SEED)"
 	@.venv-soak/bin/python Tests/Fixtures/Models/make_random.py .build/soak-models $(SOAK_SEED) $(SOAK_MODELS)
+	@.venv-soak/bin/python Tests/Fixtures/Models/run_examples.py .build/debug/whence
 	@WHENCE_MODEL_FIXTURES="$(CURDIR)/.build/soak-models" .ci/test --skip-build --filter '(LightGBM|XGBoost)AgreementTests|(CatBoost|ONNX)AgreementTests/(agreement|splitsOfLevels|fixtures)'
 
 sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
