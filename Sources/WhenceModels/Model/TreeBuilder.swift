@@ -53,6 +53,17 @@ struct TreeBuilder: ~Copyable {
         try checkSettings()
     }
 
+    /// Makes room for trees whose number and size is known, so that nothing is moved while they are added. Their leaves have `width` values.
+    mutating func reserve(trees: Int, splits: Int, leaves: Int, width: Int) {
+        self.trees.reserve(trees)
+        nodes.reserve(splits + leaves)
+        nodeLeaves.reserve(splits + leaves)
+        self.splits.reserve(splits)
+        thresholds.reserve(splits)
+        if settings.precision == .float { leafFloats.reserve(leaves * width) } else { leafValues.reserve(leaves * width) }
+        leafNames.reserve(leaves)
+    }
+
     private func checkSettings() throws(WhenceError) {
         guard settings.featureCount >= 0, settings.featureCount <= limits.features else {
             throw WhenceError(

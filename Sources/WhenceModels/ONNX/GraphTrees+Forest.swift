@@ -5,11 +5,13 @@ extension GraphTrees {
     /// A forest of nodes that were checked, packed one tree after the other. `singleTargets`: the target of each tree's leaves, where every leaf has one
     /// weight and a tree's are all for one target. Throws where the forest would be larger than the limits.
     static func forest(
-        _ nodes: some EnsembleNodes, roots: [Int32], singleTargets: [Int32]?, targets: Int, isFloat: Bool, width: Int, limits: ModelLimits,
+        _ nodes: some EnsembleNodes, roots: [Int32], singleTargets: [Int32]?, splits: Int, leaves: Int, targets: Int, isFloat: Bool,
+        width: Int, limits: ModelLimits,
         source: String
     ) throws(WhenceError) -> Forest {
         let settings = ForestSettings(featureCount: width, outputs: targets, precision: isFloat ? .float : .double)
         var builder = try TreeBuilder(settings, limits: limits, source: source)
+        builder.reserve(trees: roots.count, splits: splits, leaves: leaves, width: singleTargets == nil ? targets : 1)
         var form = TreeForm()
         for (number, root) in roots.enumerated() {
             form.reset()

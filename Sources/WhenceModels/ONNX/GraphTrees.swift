@@ -65,6 +65,7 @@ final class GraphTrees: Sendable {
         var isSeen = Array(repeating: false, count: count)
         var deepest = 0
         var leaves = 0
+        var splits = 0
         var stack: [(node: Int32, depth: Int)] = []
         var isSure = Array(repeating: false, count: targets)
         var singleTargets: [Int32] = []
@@ -101,6 +102,7 @@ final class GraphTrees: Sendable {
                 guard node.feature >= 0, Int(node.feature) < width else {
                     throw Fault(node: Int(index), message: "it looks at feature \(node.feature), and there are \(width)")
                 }
+                splits += 1
                 stack.append((node.no, depth + 1))
                 stack.append((node.yes, depth + 1))
             }
@@ -134,7 +136,8 @@ final class GraphTrees: Sendable {
         if aggregate == .sum || aggregate == .average, isSingle || leaves * targets <= (1 << 16) + 8 * weightCount {
             do throws(WhenceError) {
                 packed = try GraphTrees.forest(
-                    source, roots: roots, singleTargets: isSingle ? singleTargets : nil, targets: targets, isFloat: isFloat, width: width,
+                    source, roots: roots, singleTargets: isSingle ? singleTargets : nil, splits: splits, leaves: leaves, targets: targets,
+                    isFloat: isFloat, width: width,
                     limits: limits, source: "ensemble")
             } catch {
                 throw Fault(node: 0, message: error.message, isLimit: error.code == .limitExceeded)
