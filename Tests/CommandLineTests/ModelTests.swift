@@ -63,6 +63,15 @@ struct ModelTests {
         #expect(bad.code == 2 && bad.err.contains("FROM:TO"))
     }
 
+    @Test("labels that are whole numbers are written as such")
+    func wholeLabels() throws {
+        let workspace = try ModelTests.workspace()
+        try workspace.file("x.csv", "X[0],X[1],X[2],X[3]\n0.25,0.5,0.5,-1\n,,,\n")
+        let model = ModelTests.path("onnx/logistic_binary.onnx")
+        let scores = try workspace.whence("model", "score", "--file", model, "--input", "x.csv", "--out", "-", "--format", "ndjson")
+        #expect(scores.out.hasPrefix(#"{"output_label":1,"output_probability.0":0."#), "\(scores.out)\(scores.err)")
+    }
+
     @Test("missing and surplus columns are said")
     func columns() throws {
         let workspace = try ModelTests.workspace()

@@ -46,6 +46,11 @@ extension Model {
         index < description.outputTexts.count && !description.outputTexts[index].isEmpty
     }
 
+    /// Whether output `index` of a prediction is always a whole number, such as the label of a class.
+    public func isWhole(output index: Int) -> Bool {
+        index < description.outputIsWhole.count && description.outputIsWhole[index]
+    }
+
     /// The text that `value` stands for in output `index`; nil where it stands for none.
     public func text(output index: Int, _ value: Double) -> String? {
         guard isText(output: index), let code = Int(exactly: value), description.outputTexts[index].indices.contains(code) else {

@@ -31,6 +31,8 @@ public final class Model: Sendable {
         var outputNames: [String] = []
         /// For each output that is a text: the texts that its numbers stand for; else empty.
         var outputTexts: [[String]] = []
+        /// For each output whether it is always a whole number, as the label of a class; or empty, for none.
+        var outputIsWhole: [Bool] = []
         var transform: OutputTransform = .identity
         /// Whether outputs are transformed in float.
         var transformsInFloat = false

@@ -37,6 +37,9 @@ enum ONNXReader {
         description.outputTexts = graph.outputs.flatMap { output in
             Array(repeating: output.type == .string ? graph.texts : [], count: output.width)
         }
+        description.outputIsWhole = graph.outputs.flatMap { output in
+            Array(repeating: ![.float, .double, .string].contains(output.type), count: output.width)
+        }
         let sets = graph.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
         description.notes.append((key: "operator sets", text: sets.joined(separator: ", ")))
         let operators = graph.operators.sorted { $0.key < $1.key }.map { $0.value == 1 ? $0.key : "\($0.key) (\($0.value))" }

@@ -99,7 +99,7 @@ final class Score {
     func outputColumns(kept: [TableColumn]) throws(WhenceError) -> [TableColumn] {
         var columns = kept
         for (index, name) in (choices.isRaw ? model.rawOutputNames : model.outputNames).enumerated() {
-            columns.append(TableColumn(name, model.isText(output: index) ? .string : .float64))
+            columns.append(TableColumn(name, model.isText(output: index) ? .string : model.isWhole(output: index) ? .int64 : .float64))
         }
         if choices.leaves { columns.append(TableColumn("leaves", .list(.int32))) }
         if choices.contributions { columns += contributionNames.map { TableColumn($0, .float64) } }
@@ -153,6 +153,7 @@ final class Score {
             : try model.predict(features, rows: count, iterations: choices.iterations, threads: choices.threads)
         for output in 0..<width {
             let isText = model.isText(output: output)
+            let isWhole = model.isWhole(output: output)
             for row in 0..<count {
                 let value = answers[row * width + output]
                 if isText {
@@ -161,6 +162,8 @@ final class Score {
                     } else {
                         builders[output].appendNull()
                     }
+                } else if isWhole {
+                    if let whole = Int64(exactly: value) { builders[output].append(fixed: whole) } else { builders[output].appendNull() }
                 } else {
                     builders[output].append(fixed: value)
                 }
