@@ -48,6 +48,28 @@ import WhenceEngine
         #expect(missing?.code == .notFound)
     }
 
+    @Test("a scan stops after as many versions as it is told to look at, and goes on") func boundedScan() throws {
+        for range in [
+            ScanRequest(view: "trips", features: ["count"]),
+            ScanRequest(view: "trips", features: ["count"], from: Examples.minute(-20), to: Examples.minute(-10)),
+        ] {
+            let expected = try rows(try it.store.scan(range))
+            for versions in 1...6 {
+                var scan = try it.store.scan(range)
+                var found: [[Value]] = []
+                var calls = 0
+                while let batch = try scan.next(maxRows: 2, versions: versions) {
+                    calls += 1
+                    #expect(batch.count <= min(2, versions))
+                    found += (0..<batch.count).map { row in batch.columns.map { $0.value(row) } }
+                }
+                #expect(found == expected)
+                // There are five versions.
+                #expect(calls >= 5 / versions, "\(versions) versions at a time")
+            }
+        }
+    }
+
     @Test("a scan sees one state, also when it is pinned") func pinnedScan() throws {
         let pin = try it.store.lastCommit
         var scan = try it.store.scan(ScanRequest(view: "trips", features: ["count"]))

@@ -19,17 +19,22 @@ struct ScanCursor: ~Copyable {
 
     init(_ cursor: consuming Cursor) { self.cursor = cursor }
 
-    /// Moves to the next version that counts and hands it to `body`. False at the end.
+    enum Outcome { case found, atEnd, stopped }
+
+    /// Moves to the next version that counts and hands it to `body`. Every version that is looked at takes one from `budget`; where that is used up, the walk
+    /// stops, and goes on from there the next time.
     @inline(__always) mutating func nextVersion(
-        from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String,
+        from: Timestamp, to: Timestamp, _ visibility: Visibility, place: String, budget: inout Int,
         _ body: (RawSpan, Bool, Timestamp, RowHeader, RawSpan, Timestamp) throws(WhenceError) -> Void
-    ) throws(WhenceError) -> Bool {
+    ) throws(WhenceError) -> Outcome {
         if !isBegun {
             isBegun = true
             cursor.seekToFirst()
         }
         var isNew = false
         while cursor.isValid {
+            guard budget > 0 else { return .stopped }
+            budget -= 1
             var isFound = false
             do {
                 let key = cursor.key
@@ -54,9 +59,9 @@ struct ScanCursor: ~Copyable {
                 }
             }
             cursor.next()
-            if isFound { return true }
+            if isFound { return .found }
         }
         try storage(at: "view '\(place)'") { () throws(RocksDBError) in try cursor.check() }
-        return false
+        return .atEnd
     }
 }

@@ -63,6 +63,13 @@ public struct ViewScan: Spine {
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {
+        let batch = try next(maxRows: maxRows, versions: .max)
+        return batch?.count == 0 ? nil : batch
+    }
+
+    /// The next rows, at most `maxRows`; nil at the end. At most `versions` of the view are looked at for them, so that the batch
+    /// may have few rows or none, where most versions are not in the range of the scan.
+    public mutating func next(maxRows: Int, versions: Int) throws(WhenceError) -> ColumnBatch? {
         // An error ends the scan: the cursor is not put back.
         guard var cursor = place.cursor.take() else { return nil }
         var keys = EntityColumns(view.stored.entity)
@@ -70,20 +77,22 @@ public struct ViewScan: Spine {
         let output = ProjectedColumns(projection, count: maxRows)
         var sink = DecodingSink(RowDecoder(projection, into: output))
         var row = 0
+        var budget = versions
+        var outcome = ScanCursor.Outcome.stopped
         while row < maxRows {
-            let isThere = try cursor.nextVersion(
-                from: request.from, to: request.to, visibility, place: view.name
+            outcome = try cursor.nextVersion(
+                from: request.from, to: request.to, visibility, place: view.name, budget: &budget
             ) { entity, isNewEntity, eventTime, header, version, commit throws(WhenceError) in
                 try keys.append(entity, isSame: !isNewEntity && row > 0)
                 times.append(fixed: eventTime.microseconds)
                 sink.begin(row)
                 _ = try sink.take(version, header: header, eventTime: eventTime, commit: commit)
             }
-            guard isThere else { break }
+            guard outcome == .found else { break }
             row += 1
         }
         place.cursor = consume cursor
-        guard row > 0 else { return nil }
+        guard row > 0 || outcome != .atEnd else { return nil }
         let built = try keys.finish() + [times.finish()] + output.finish(rows: row)
         return ColumnBatch(names: columns.map(\.name), columns: built, count: row)
     }

@@ -13,6 +13,8 @@ final class ScanJob: StreamJob, @unchecked Sendable {
     private var scan: ViewScan?
     /// Rows of the next block: few at first, then as many as fill a frame.
     private var blockRows = 4096
+    /// Versions that a step looks at: about a tenth of a second's, where few of them are in the range of the scan.
+    private static let versionsPerStep = 1 << 19
 
     init(_ frame: Frame, _ principal: Principal, _ core: ServerCore) throws(WhenceError) {
         request = try WhenceProtocol.ScanRequest(decoding: frame)
@@ -30,11 +32,12 @@ final class ScanJob: StreamJob, @unchecked Sendable {
             return .more
         }
         if cutter.isEmpty {
-            guard let block = try scan.next(maxRows: blockRows) else {
+            guard let block = try scan.next(maxRows: blockRows, versions: ScanJob.versionsPerStep) else {
                 try output.send(StreamEnd(rows: UInt64(cutter.rows)), isLast: true)
                 return .done
             }
             self.scan = scan
+            guard block.count > 0 else { return .more }
             let rowBytes = max(1, FrameWriter.payloadBytes(of: block) / block.count)
             blockRows = min(max(1024, output.frameBytes / rowBytes), 1 << 20)
             cutter.take(block, frameBytes: output.frameBytes)
