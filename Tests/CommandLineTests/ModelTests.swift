@@ -92,6 +92,37 @@ struct ModelTests {
         #expect(keep.code == 1 && keep.err.contains("no column 'nobody'"))
     }
 
+    @Test("a table without rows is looked at, too; late keys of NDJSON are named; a kept column goes through as it stands")
+    func columnsOfTables() throws {
+        let workspace = try ModelTests.workspace()
+        func score(_ file: String, _ more: String...) throws -> (code: Int32, out: String, err: String) {
+            let run = try workspace.run(["model", "score", "--file", "m.json", "--input", file, "--out", "-"] + more)
+            return (run.code, run.out, run.err)
+        }
+        try workspace.file("none.csv", "carrier,distance\n")
+        let none = try score("none.csv")
+        #expect(none.code != 0 && none.out.isEmpty && none.err.contains("1 feature of the model has no column: dep_delay"), "\(none)")
+        try workspace.file("empty.csv", "carrier,distance,dep_delay\n")
+        let keep = try score("empty.csv", "--keep", "nope")
+        #expect(keep.code != 0 && keep.out.isEmpty && keep.err.contains("no column 'nope'"), "\(keep)")
+        #expect(try score("empty.csv").out == "late\n")
+
+        let row = #"{"distance":1000,"carrier":"AA""#
+        try workspace.file("late.ndjson", String(repeating: row + "}\n", count: 5000) + row + ",\"dep_delay\":1,\"z\":2}\n")
+        let late = try score("late.ndjson")
+        #expect(late.code != 0 && late.err.contains("no column in the first 4096 rows: dep_delay"), "\(late.err)")
+        #expect(try score("late.ndjson", "--allow-missing").err.contains("no use for these columns: z"))
+
+        try workspace.file("kept.csv", "carrier,distance,dep_delay\nAA,9007199254740993,1e1\n")
+        #expect(
+            try score("kept.csv", "--keep", "distance", "--keep", "dep_delay").out.hasPrefix(
+                "distance,dep_delay,late\n9007199254740993,1e1,"))
+        let short = try score("none.csv", "--by-position")
+        #expect(
+            short.err.contains("the input has 2 columns, and the model 3 features") && !short.err.contains("or use --by-position"),
+            "\(short.err)")
+    }
+
     @Test("a bad cell is named with its line and column")
     func cells() throws {
         let workspace = try ModelTests.workspace()

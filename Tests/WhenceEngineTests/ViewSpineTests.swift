@@ -44,6 +44,12 @@ import WhenceEngine
         #expect(try rows(try it.store.scan(ScanRequest(view: "trips", features: [], eventTimeColumn: "t"))).map(\.count) == [2, 2, 2])
         let unknown = #expect(throws: WhenceError.self) { try it.store.scan(ScanRequest(view: "trips", features: ["colour"])) }
         #expect(unknown?.code == .unknownFeature)
+        for name in ["count", "driver"] {
+            let twice = #expect(throws: WhenceError.self) {
+                try it.store.scan(ScanRequest(view: "trips", features: ["count"], eventTimeColumn: name))
+            }
+            #expect(twice?.code == .invalidArgument && twice?.message.contains("named '\(name)'") == true)
+        }
         let missing = #expect(throws: WhenceError.self) { try it.store.scan(ScanRequest(view: "planes")) }
         #expect(missing?.code == .notFound)
     }

@@ -42,35 +42,69 @@ import WhenceTabular
         }
     }
 
+    /// A stream that another library wrote, and the rows that it says are in it.
+    struct Foreign {
+        let vectors: [String: Any]
+
+        init(_ file: String) throws {
+            let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Formats/vectors/\(file).json")
+            vectors = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
+        }
+
+        func bytes(_ kind: String) throws -> [UInt8] {
+            let hex = Array(try #require(vectors[kind] as? String).utf8)
+            return stride(from: 0, to: hex.count, by: 2).map { UInt8(String(decoding: hex[$0..<($0 + 2)], as: UTF8.self), radix: 16) ?? 0 }
+        }
+
+        func check(_ batches: [ColumnBatch]) throws {
+            let rows = try #require(vectors["rows"] as? [[String: Any]])
+            var row = 0
+            for batch in batches {
+                for index in 0..<batch.count {
+                    for (name, column) in zip(batch.names, batch.columns) {
+                        let text = column.isValid(index) ? "\(column.value(index))" : "null"
+                        let due = rows[row][name]
+                        let dueText = due is NSNull ? "null" : column.type == .bool ? "\(due as? Bool ?? true)" : "\(due ?? "?")"
+                        #expect(text.contains(dueText), "\(name) of row \(row): \(text), not \(dueText)")
+                    }
+                    #expect(Set(batch.names) == Set(rows[row].keys))
+                    row += 1
+                }
+            }
+            #expect(row == rows.count)
+        }
+    }
+
     /// Written by pyarrow: a table of int8, uint32, large_string, a dictionary of strings, null, date32 and float64, in
     /// `Formats/vectors/arrow-input.json` with the rows that pyarrow reads.
     @Test("what pyarrow writes", arguments: ["stream", "file"])
     func pyarrow(kind: String) throws {
-        let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Formats/vectors/arrow-input.json")
-        let vectors = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
-        let hex = Array(try #require(vectors[kind] as? String).utf8)
-        let bytes = stride(from: 0, to: hex.count, by: 2).map { UInt8(String(decoding: hex[$0..<($0 + 2)], as: UTF8.self), radix: 16) ?? 0 }
-        let (reader, batches) = try ArrowStreamReaderTests.read(bytes)
+        let foreign = try Foreign("arrow-input")
+        let (reader, batches) = try ArrowStreamReaderTests.read(try foreign.bytes(kind))
         #expect(reader.columns.first { $0.name == "day" }?.type == nil)
-        let rows = try #require(vectors["rows"] as? [[String: Any]])
-        var row = 0
-        for batch in batches {
-            for index in 0..<batch.count {
-                for (name, column) in zip(batch.names, batch.columns) {
-                    let text = column.isValid(index) ? "\(column.value(index))" : "null"
-                    let due = rows[row][name]
-                    let dueText = due is NSNull ? "null" : column.type == .bool ? "\(due as? Bool ?? true)" : "\(due ?? "?")"
-                    #expect(text.contains(dueText), "\(name) of row \(row): \(text), not \(dueText)")
-                }
-                row += 1
-            }
-        }
-        #expect(row == rows.count)
+        try foreign.check(batches)
+    }
+
+    @Test("what polars writes: texts as views")
+    func polars() throws {
+        let foreign = try Foreign("arrow-views")
+        let (reader, batches) = try ArrowStreamReaderTests.read(try foreign.bytes("stream"))
+        #expect(reader.columns.filter { $0.type == nil }.map(\.name) == ["l"])
+        try foreign.check(batches)
+        // Its files do not begin with a stream.
+        let file = try foreign.bytes("file")
+        let error = #expect(throws: WhenceError.self) { try ArrowStreamReaderTests.read(file) }
+        #expect(error?.hint.contains("write_ipc_stream") == true)
     }
 
     @Test("streams that were cut or changed give an error, or rows, and nothing else")
     func mutations() throws {
-        let (bytes, _) = try ArrowStreamReaderTests.stream()
+        for bytes in [try ArrowStreamReaderTests.stream().0, try Foreign("arrow-views").bytes("stream")] {
+            try mutate(bytes)
+        }
+    }
+
+    private func mutate(_ bytes: [UInt8]) throws {
         for end in stride(from: 0, to: bytes.count - 8, by: 7) {
             do throws(WhenceError) {
                 _ = try ArrowStreamReaderTests.read(Array(bytes[..<end]))

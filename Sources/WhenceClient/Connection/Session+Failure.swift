@@ -26,9 +26,34 @@ extension Session {
     }
 
     /// Repeating does not mend a certificate.
-    private static func refusedTLS(_ reason: String) -> WhenceError {
-        WhenceError(
-            .connectionLost, "the server and this client do not come to terms over TLS: \(reason)",
-            hint: "check the trusted certificates, the server's name, and whether the server asks for TLS and a client's certificate")
+    private static func refusedTLS(_ error: String) -> WhenceError {
+        // What BoringSSL calls the reason, without the places of its source.
+        let reason = error.matches(of: /[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+/).map { String($0.output) }.first
+        let (message, hint) =
+            switch reason {
+            case "CERTIFICATE_VERIFY_FAILED":
+                (
+                    "the server's certificate is not trusted",
+                    "check that it is signed by an authority that this client trusts, has not expired, and is for this name"
+                )
+            case "WRONG_VERSION_NUMBER", "HTTP_REQUEST", "BAD_PACKET_LENGTH":
+                ("the server does not speak TLS", "connect without TLS, or to the server's port")
+            case .some(let reason) where reason.contains("ALERT") && reason.contains("CERTIFICATE") || reason.contains("UNKNOWN_CA"):
+                (
+                    "the server does not take this client's certificate (\(reason))",
+                    "show one that its authority has signed, and that has not expired"
+                )
+            case .some(let reason):
+                (
+                    "the server and this client do not come to terms over TLS (\(reason))",
+                    "check the trusted certificates, the server's name, and whether the server asks for TLS and a client's certificate"
+                )
+            case nil:
+                (
+                    "the server and this client do not come to terms over TLS: \(error)",
+                    "check the trusted certificates, the server's name, and whether the server asks for TLS and a client's certificate"
+                )
+            }
+        return WhenceError(.connectionLost, message, hint: hint)
     }
 }

@@ -59,6 +59,12 @@ public struct ViewScan: Spine {
             view.stored.entity.joinKeys.map { SpineColumn(name: $0.name, type: $0.type.columnType) }
             + [SpineColumn(name: request.eventTimeColumn, type: .timestamp)]
             + zip(names, targets).map { SpineColumn(name: $0, type: $1.type) }
+        var seen: Set<String> = []
+        for column in columns where !seen.insert(column.name).inserted {
+            throw WhenceError(
+                .invalidArgument, "two columns of the scan would be named '\(column.name)'", place: "view '\(request.view)'",
+                hint: column.name == request.eventTimeColumn ? "name the column of event times otherwise" : "name each feature once")
+        }
         place = ScanPlace(ScanCursor(store.database.makeCursor(view.family, at: snapshot, fillCache: false)))
     }
 

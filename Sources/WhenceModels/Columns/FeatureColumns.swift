@@ -59,7 +59,8 @@ public struct FeatureColumns: Sendable {
         let count = rows.count * width
         if features.count != count { features = Array(repeating: .nan, count: count) }
         for feature in 0..<width {
-            guard let place = places[feature] else {
+            // What no rule looks at may be anything.
+            guard let place = places[feature], model.features[feature].isUsed else {
                 for row in 0..<rows.count { features[row * width + feature] = .nan }
                 continue
             }

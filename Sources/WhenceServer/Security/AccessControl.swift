@@ -166,6 +166,9 @@ public final class AccessControl: Sendable {
         audit.record(.init(.loginRefused, user: name, peer: peer, operation: mechanism, result: "notAuthenticated", detail: detail))
     }
 
+    /// Records that a client did not get through the handshake of TLS: its certificate is missing, expired or of another authority, or it does not speak TLS.
+    func refusedHandshake(peer: String) { recordRefusal("TLS", user: nil, peer, detail: "the handshake failed") }
+
     private func refuse(_ mechanism: String, user: String?, _ peer: String) -> WhenceError {
         recordRefusal(mechanism, user: user, peer)
         return WhenceError(.notAuthenticated, "authentication failed", hint: "check the user, the password or token, and the mechanism")

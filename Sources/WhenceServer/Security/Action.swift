@@ -1,6 +1,6 @@
 /// What a request does, as far as permission goes. Each kind of request is exactly one of these.
 public enum Action: String, Sendable, CaseIterable {
-    /// Online reads, history, scans, joins, definitions.
+    /// Online reads, history, scans, joins, definitions (which whoever writes a view may see, too).
     case read
     /// Writes and backfills.
     case write

@@ -28,20 +28,23 @@ public struct Principal: Sendable {
     ///
     /// - Parameter view: the view that is touched; call it once for each. Nil means the server as a whole: for `administer` that takes an
     ///   admin of all views, for the other actions a grant on any view is enough (as for a list of definitions).
-    public func check(_ action: Action, view: String?) throws(WhenceError) {
+    public func check(_ action: Action, view: String?) throws(WhenceError) { try check([action], view: view) }
+
+    /// The same, where one of several actions is enough; the first is the one that is named.
+    public func check(_ actions: [Action], view: String?) throws(WhenceError) {
         guard let grants = standing.grants else {
             throw WhenceError(
                 .notAuthenticated, "the credential that this session was opened with is no longer valid",
                 hint: "connect again with a valid one")
         }
         let isGranted = grants.contains { grant in
-            guard grant.role.allows(action) else { return false }
-            guard let view else { return action == .administer ? grant.views.isAll : true }
+            guard actions.contains(where: { grant.role.allows($0) }) else { return false }
+            guard let view else { return actions == [.administer] ? grant.views.isAll : true }
             return grant.views.matches(view)
         }
         guard !isGranted else { return }
         throw WhenceError(
-            .notAllowed, "user '\(user)' may not \(action.rawValue)" + (view.map { " view '\($0)'" } ?? ""),
+            .notAllowed, "user '\(user)' may not \(actions.first?.rawValue ?? "do this")" + (view.map { " view '\($0)'" } ?? ""),
             hint: "ask an administrator of this server for a grant")
     }
 

@@ -39,6 +39,17 @@ public final class ServerTLS: Sendable {
         return User.isName(name) ? name : nil
     }
 
+    /// Whether an error ended a handshake.
+    static func isRefusal(_ error: any Error) -> Bool {
+        if case .handshakeFailed? = error as? NIOSSLError { return true }
+        return error is BoringSSLError || error is NIOSSLExtraError
+    }
+
+    /// What BoringSSL calls the reason, as `CERTIFICATE_VERIFY_FAILED`: nothing that a client sent, and no places of its source.
+    static func reason(_ error: any Error) -> String {
+        "\(error)".matches(of: /[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+/).map { String($0.output) }.first ?? "unknown"
+    }
+
     private static func makeContext(_ files: TLSConfigurationFiles) throws(WhenceError) -> NIOSSLContext {
         let chain = try certificates(files.certificateChain)
         guard !chain.isEmpty else { throw empty(files.certificateChain) }

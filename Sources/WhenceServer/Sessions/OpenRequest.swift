@@ -37,17 +37,22 @@ final class OpenRequest: @unchecked Sendable {
     /// Throws where work for the request is of no use any more.
     func checkOpen() throws(WhenceError) {
         if isEnded.load(ordering: .relaxed) { throw WhenceError(.cancelled, "the request has ended") }
-        if NIODeadline.now() >= deadline { throw .deadlineExceeded() }
+        if NIODeadline.now() >= deadline { throw deadlineExceeded() }
+    }
+
+    /// That the request took too long, and what is to be known before it is repeated.
+    func deadlineExceeded(_ what: String = "the request did not end within its timeout") -> WhenceError {
+        let hint =
+            switch operation {
+            case .write: "give it more time, or write less at once; it may have been made: repeat it with its idempotency key"
+            case .backfill: "give it more time; it may have been published: look with a history before you repeat it"
+            case .apply, .compact, .retain, .erase: "give it more time; it may have been done: look before you repeat it"
+            default: "ask for less, or give it more time"
+            }
+        return WhenceError(.deadlineExceeded, what, hint: hint, isRetryable: operation != .backfill)
     }
 }
 
 extension WhenceError {
-    static func deadlineExceeded(_ what: String = "the request did not end within its timeout") -> WhenceError {
-        WhenceError(
-            .deadlineExceeded, what,
-            hint: "ask for less, or give it more time; a write may have been made: repeat it with its idempotency key",
-            isRetryable: true)
-    }
-
     static var cancelled: WhenceError { WhenceError(.cancelled, "the request was cancelled") }
 }

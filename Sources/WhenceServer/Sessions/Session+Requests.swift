@@ -46,7 +46,7 @@ extension Session {
         if timeout < .hours(24) {
             request.timer = loop.eventLoop.scheduleTask(deadline: request.deadline) { [weak self, weak request] in
                 guard let self, let request else { return }
-                end(request, with: .deadlineExceeded())
+                end(request, with: request.deadlineExceeded())
             }
         }
         return request

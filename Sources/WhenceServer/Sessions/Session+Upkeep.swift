@@ -25,7 +25,7 @@ extension Session {
             guard let stream = request.stream, stream.isWaitingForClient(isCongested: isCongested), now - stream.heardAt > idle else {
                 continue
             }
-            end(request, with: .deadlineExceeded("the client gave neither credit nor rows for \(core.limits.idleTime)"))
+            end(request, with: request.deadlineExceeded("the client gave neither credit nor rows for \(core.limits.idleTime)"))
         }
     }
 

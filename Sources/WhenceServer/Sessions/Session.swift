@@ -159,7 +159,14 @@ final class Session: ChannelDuplexHandler, @unchecked Sendable {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        core.logger.debug("a connection failed", metadata: log(["error": "\(error)"]))
+        if case .hello = phase, ServerTLS.isRefusal(error) {
+            // There is no session yet, and it ends here: the client was refused, or is none.
+            core.access.refusedHandshake(peer: peer)
+            core.metrics.record(.open, code: WhenceError.Code.notAuthenticated.rawValue, duration: .zero, rows: 0, bytes: 0)
+            core.logger.notice("a TLS handshake was refused", metadata: log(["reason": "\(ServerTLS.reason(error))"]))
+        } else {
+            core.logger.debug("a connection failed", metadata: log(["error": "\(error)"]))
+        }
         context.close(promise: nil)
     }
 

@@ -9,6 +9,9 @@ struct ArrowBuffers {
     private let places: [Int64]
     private var nextNode = 0
     private var nextPlace = 0
+    /// For each column of views, how many buffers hold its longer values.
+    private let viewBuffers: [Int64]
+    private var nextView = 0
 
     /// - Parameter header: a `RecordBatch` table.
     init(_ header: FlatBufferTable, _ body: [UInt8]) throws(WhenceError) {
@@ -16,6 +19,7 @@ struct ArrowBuffers {
         rows = try header.int(0, width: 8)
         nodes = try header.longs(1, fieldsEach: 2)
         places = try header.longs(2, fieldsEach: 2)
+        viewBuffers = try header.longs(4, fieldsEach: 1)
         guard try header.table(3) == nil else {
             throw WhenceError(
                 .unknownFormat, "the buffers of a record batch are compressed, which is not supported",
@@ -74,9 +78,21 @@ struct ArrowBuffers {
         if field.dictionaryID == nil, case .null = field.layout { return }
         var buffers = 2
         if field.dictionaryID == nil, case .other(let count) = field.layout { buffers = count }
+        if field.dictionaryID == nil, case .view = field.layout { buffers += try viewBufferCount() }
         for _ in 0..<buffers { _ = try buffer(atLeast: 0) }
         // A dictionary's children are in its own batch.
         if field.dictionaryID == nil { for child in field.children { try skip(child) } }
+    }
+
+    /// How many buffers the next column of views has for its longer values.
+    private mutating func viewBufferCount() throws(WhenceError) -> Int {
+        guard nextView < viewBuffers.count else { throw wrong("a record batch does not say how many buffers its views have") }
+        defer { nextView += 1 }
+        // Each buffer has two numbers among the places.
+        guard let count = Int(exactly: viewBuffers[nextView]), count >= 0, count <= places.count / 2 else {
+            throw wrong("views have \(viewBuffers[nextView]) buffers")
+        }
+        return count
     }
 
     /// The next column. Of `dictionaries` the one of the field is taken.
@@ -111,6 +127,7 @@ struct ArrowBuffers {
         switch field.layout {
         case .text(let width), .bytes(let width):
             try appendTexts(count, width, field.layout == .text(offsetBytes: width), isNull, to: builder)
+        case .view(let isText): try appendViews(count, isText, isNull, to: builder)
         case .bool:
             let values = try buffer(atLeast: (count + 7) / 8)
             for row in 0..<count {
@@ -172,6 +189,34 @@ struct ArrowBuffers {
             let end = load(offsets.lowerBound + (row + 1) * width, width)
             guard start <= end, end <= UInt64(values.count) else { throw wrong("the offsets of a text are out of order or range") }
             let range = (values.lowerBound + Int(start))..<(values.lowerBound + Int(end))
+            let span = unsafe body.span.bytes
+            let text = span.extracting(range)
+            guard !isText || UTF8Text.isValid(text) else { throw wrong("a text is not valid UTF-8") }
+            builder.append(raw: text)
+        }
+    }
+
+    /// 16 bytes a row: the length; up to 12 bytes themselves, or four of them, the buffer that has them all and where.
+    private mutating func appendViews(_ count: Int, _ isText: Bool, _ isNull: (Int) -> Bool, to builder: ColumnBuilder) throws(WhenceError)
+    {
+        let views = try buffer(atLeast: count * 16)
+        var buffers: [Range<Int>] = []
+        for _ in 0..<(try viewBufferCount()) { buffers.append(try buffer(atLeast: 0)) }
+        for row in 0..<count {
+            if isNull(row) {
+                builder.appendNull()
+                continue
+            }
+            let view = views.lowerBound + row * 16
+            let length = Int(load(view, 4))
+            var range = (view + 4)..<(view + 4 + min(length, 12))
+            if length > 12 {
+                let (number, offset) = (Int(load(view + 8, 4)), Int(load(view + 12, 4)))
+                guard number < buffers.count, offset <= buffers[number].count, length <= buffers[number].count - offset else {
+                    throw wrong("the view of a text reaches beyond its buffer")
+                }
+                range = (buffers[number].lowerBound + offset)..<(buffers[number].lowerBound + offset + length)
+            }
             let span = unsafe body.span.bytes
             let text = span.extracting(range)
             guard !isText || UTF8Text.isValid(text) else { throw wrong("a text is not valid UTF-8") }

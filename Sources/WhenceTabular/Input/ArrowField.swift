@@ -10,6 +10,8 @@ struct ArrowField {
         /// Offsets of 32 or 64 bits.
         case text(offsetBytes: Int)
         case bytes(offsetBytes: Int)
+        /// Short values in 16 bytes a row, longer ones in buffers of their own, as polars writes its texts.
+        case view(isText: Bool)
         /// Microseconds since the epoch, after multiplication.
         case timestamp(multiply: Int64)
         case null
@@ -89,8 +91,15 @@ struct ArrowField {
         case 13, 16: return (.other(buffers: 1), "struct or fixed-size list")
         case 15: return (.other(buffers: 2), "fixed-size bytes")
         case 18: return (.other(buffers: 2), "duration")
-        // Unions, views and run-ends have other numbers of buffers, which later versions may change again.
-        default: throw FlatBufferTable.fault
+        // A dense union has offsets beside its types.
+        case 14: return (.other(buffers: try parameters?.int(0, width: 2) == 1 ? 2 : 1), "union")
+        case 22: return (.other(buffers: 0), "run-end encoded")
+        case 23: return (.view(isText: false), "bytes view")
+        case 24: return (.view(isText: true), "string view")
+        case 25, 26: return (.other(buffers: 3), "list view")
+        default:
+            throw WhenceError(
+                .unknownFormat, "a column has the type \(number) of Arrow, which is not known", hint: "leave it out, or cast it")
         }
     }
 
@@ -111,15 +120,17 @@ struct ArrowField {
     /// The type of the column that it becomes, or nil where it cannot be read.
     var type: FeatureType? {
         if dictionaryID != nil {
-            if case .text = layout { return .string }
-            return nil
+            switch layout {
+            case .text, .view(isText: true): return .string
+            default: return nil
+            }
         }
         switch layout {
         case .int(let bits, let isSigned): return bits < 32 || (bits == 32 && isSigned) ? .int32 : .int64
         case .float(let bits): return bits == 32 ? .float32 : .float64
         case .bool: return .bool
-        case .text: return .string
-        case .bytes: return .bytes
+        case .text, .view(isText: true): return .string
+        case .bytes, .view(isText: false): return .bytes
         case .timestamp: return .timestamp
         case .null: return .string
         case .other: return nil

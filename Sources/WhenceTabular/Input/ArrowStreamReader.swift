@@ -3,7 +3,7 @@ import WhenceCore
 /// Reads an Arrow IPC stream, or an Arrow file from its front to its end, batch by batch
 /// (https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc).
 ///
-/// Numbers, booleans, texts, timestamps in microseconds and dictionaries of texts (as pandas writes its categories) become
+/// Numbers, booleans, texts (also as views, as polars writes them), timestamps in microseconds and dictionaries of texts (as pandas writes its categories) become
 /// columns; a column of another type is there with `type` nil and comes without values. Whole numbers of 8 and 16 bits, and
 /// unsigned ones of less than 64, become those that hold them. Everything in the stream is checked against the bytes that
 /// are there before it is used; memory is that of one record batch and the dictionaries.
@@ -35,7 +35,15 @@ public final class ArrowStreamReader {
         self.source = source
         name = source.name
         var head = try take(8, "its first message")
-        if head.starts(with: "ARROW1".utf8) { head = try take(8, "its first message") }
+        if head.starts(with: "ARROW1".utf8) {
+            head = try take(8, "its first message")
+            guard head.starts(with: [0xFF, 0xFF, 0xFF, 0xFF]) else {
+                throw fault(
+                    "this Arrow file can only be read from its end",
+                    hint: "write it as a stream: polars' write_ipc_stream, pyarrow.ipc.new_stream",
+                    code: .unknownFormat)
+            }
+        }
         guard let message = try message(head), message.kind == 1 else {
             throw fault("this is no Arrow stream", hint: "write it with pyarrow.ipc.new_stream, or give CSV or NDJSON")
         }
@@ -53,7 +61,9 @@ public final class ArrowStreamReader {
         } catch {
             throw error.at("\(name), schema")
         }
-        columns = fields.map { StreamColumn(name: $0.name, type: $0.type, typeName: $0.typeName) }
+        columns = fields.map {
+            StreamColumn(name: $0.name, type: $0.type, typeName: $0.dictionaryID == nil ? $0.typeName : "dictionary of \($0.typeName)")
+        }
     }
 
     private func fault(_ message: String, hint: String = "", code: WhenceError.Code = .malformedInput) -> WhenceError {

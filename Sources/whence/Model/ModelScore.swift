@@ -80,11 +80,12 @@ struct ModelScore: ParsableCommand {
             throw UsageError("--by-position", "the columns of NDJSON have no order", hint: "use CSV or Arrow")
         }
         let source = try source(model, choices, inputFormat)
-        let score = Score(model, choices, place: input == "-" ? "standard input" : input)
+        let score = Score(
+            model, choices, place: input == "-" ? "standard input" : input, columnsMayCome: inputFormat == .ndjson)
         let bar = ProgressBar("score")
         var writer: (any RowWriter)?
         while let batch = try source.next(maxRows: Score.batchRows) {
-            let answer = try score.score(batch, all: source.columns) { warning in
+            let answer = try score.score(batch, texts: source.texts, all: source.columns) { warning in
                 bar.clear()
                 Console.warn(warning, asJSON: json)
             }
@@ -95,6 +96,7 @@ struct ModelScore: ParsableCommand {
             bar.update(done: source.bytesRead, of: source.totalBytes, count: score.rows)
         }
         bar.clear()
+        try score.checkEmpty(source.columns) { Console.warn($0, asJSON: json) }
         if writer == nil { writer = try format.writer(out, columns: try score.outputColumns(kept: keep.map { TableColumn($0, .string) })) }
         try writer?.finish()
         try answer(score.rows, model, seconds: (ContinuousClock.now - start).inSeconds)
@@ -105,9 +107,10 @@ struct ModelScore: ParsableCommand {
         switch format {
         case .csv:
             return TextScoreSource(
-                try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), type: type)
-        case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), type: type)
-        case .arrow: return try ArrowScoreSource(input) { type(model.featureCount, $0) != nil }
+                try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), keep: keep,
+                type: type)
+        case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), keep: keep, type: type)
+        case .arrow: return try ArrowScoreSource(input) { type($0, $1) != nil }
         }
     }
 

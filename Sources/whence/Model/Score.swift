@@ -24,13 +24,18 @@ final class Score {
     private let place: String
     private var columns: FeatureColumns?
     private var names: [String] = []
+    /// Columns of the input that were looked at.
+    private var known = 0
+    private let columnsMayCome: Bool
     private var features: [Double] = []
     private(set) var rows = 0
 
-    init(_ model: Model, _ choices: Choices, place: String) {
+    /// `columnsMayCome`: whether later rows may have columns that the first ones lack.
+    init(_ model: Model, _ choices: Choices, place: String, columnsMayCome: Bool) {
         self.model = model
         self.choices = choices
         self.place = place
+        self.columnsMayCome = columnsMayCome
     }
 
     // MARK: In
@@ -42,51 +47,73 @@ final class Score {
             let index = choices.byPosition ? (place < model.featureCount ? place : nil) : byName[name]
             guard let index else { return choices.keep.contains(name) ? .string : nil }
             let feature = model.features[index]
+            // What no rule looks at may be anything; in order it keeps its place.
+            guard feature.isUsed else { return choices.byPosition || choices.keep.contains(name) ? .string : nil }
             return feature.kind == .text || !feature.categories.isEmpty ? .string : .float64
         }
     }
 
-    /// Looks for the model's features among the columns of the first batch, or of one that has more columns.
-    /// Returns what is worth a warning.
-    private func find(_ batch: ColumnBatch, all: [String]) throws(WhenceError) -> [WhenceError] {
-        guard batch.names != names || columns == nil else { return [] }
+    /// Looks for the model's features among `names`, the columns of a batch whose values were read, where they are not those of the batch before; `all` are
+    /// the columns of the input so far. Returns what is worth a warning.
+    private func find(_ names: [String], all: [String], firstRows: Int) throws(WhenceError) -> [WhenceError] {
         let isFirst = columns == nil
-        names = batch.names
-        let found: FeatureColumns
-        do throws(WhenceError) {
-            found = try FeatureColumns(model, columns: batch.names, byPosition: choices.byPosition)
-        } catch {
-            throw error.at(place)
-        }
-        columns = found
-        guard isFirst else { return [] }
-        for name in choices.keep where !batch.names.contains(name) {
-            throw WhenceError(
-                .invalidArgument, "the input has no column '\(name)'", place: "--keep", hint: "its columns are \(Score.list(all))")
-        }
-        var warnings: [WhenceError] = []
-        let needed = model.features.indices.filter { !found.hasColumn($0) && model.features[$0].isUsed }.map { model.features[$0].name }
-        if !needed.isEmpty {
-            guard choices.allowsMissing else {
-                throw WhenceError(
-                    .invalidArgument,
-                    "\(needed.count.counted("feature")) of the model \(needed.count == 1 ? "has" : "have") no column: \(Score.list(needed))",
-                    place: place,
-                    hint:
-                        "the input's columns are \(Score.list(all)); rename them, or use --by-position, or --allow-missing to score them as missing"
-                )
+        if isFirst || names != self.names {
+            self.names = names
+            do throws(WhenceError) {
+                columns = try FeatureColumns(model, columns: names, byPosition: choices.byPosition)
+            } catch {
+                throw error.at(place)
             }
-            warnings.append(
-                WhenceError(.invalidArgument, "these features have no column and count as missing: \(Score.list(needed))", place: place))
+        }
+        let come = all.dropFirst(known)
+        known = all.count
+        var warnings: [WhenceError] = []
+        if isFirst {
+            for name in choices.keep where !names.contains(name) {
+                throw WhenceError(
+                    .invalidArgument, "the input has no column '\(name)'", place: "--keep", hint: "its columns are \(Score.list(all))")
+            }
+            warnings += try needed(all: all, firstRows: firstRows)
         }
         let used = Set(model.features.map(\.name)).union(choices.keep)
         let surplus =
             choices.byPosition
-            ? Array(all.dropFirst(model.featureCount)).filter { !choices.keep.contains($0) } : all.filter { !used.contains($0) }
+            ? come.dropFirst(isFirst ? model.featureCount : 0).filter { !choices.keep.contains($0) } : come.filter { !used.contains($0) }
         if !surplus.isEmpty {
-            warnings.append(WhenceError(.invalidArgument, "the model has no use for these columns: \(Score.list(surplus))", place: place))
+            warnings.append(
+                WhenceError(.invalidArgument, "the model has no use for these columns: \(Score.list(Array(surplus)))", place: place))
         }
         return warnings
+    }
+
+    /// Throws, or warns of, features that have no column.
+    private func needed(all: [String], firstRows: Int) throws(WhenceError) -> [WhenceError] {
+        let needed = model.features.indices.filter { columns?.hasColumn($0) == false && model.features[$0].isUsed }.map {
+            model.features[$0].name
+        }
+        guard !needed.isEmpty else { return [] }
+        let rows = columnsMayCome && firstRows >= Score.batchRows ? " in the first \(firstRows) rows" : ""
+        guard choices.allowsMissing else {
+            throw WhenceError(
+                .invalidArgument,
+                "\(needed.count.counted("feature")) of the model \(needed.count == 1 ? "has" : "have") no column\(rows): \(Score.list(needed))",
+                place: place,
+                hint: choices.byPosition
+                    ? "the input has \(all.count.counted("column")), and the model \(model.featureCount.counted("feature")); use --allow-missing to score what is not there as missing"
+                    : "the input's columns are \(Score.list(all)); rename them, or use --by-position, or --allow-missing to score them as missing"
+            )
+        }
+        return [
+            WhenceError(.invalidArgument, "these features have no column\(rows) and count as missing: \(Score.list(needed))", place: place)
+        ]
+    }
+
+    /// Looks at the columns of an input that has no rows.
+    func checkEmpty(_ all: [String], warn: (WhenceError) -> Void) throws(WhenceError) {
+        guard columns == nil, !all.isEmpty else { return }
+        let type = Score.columnType(model, choices)
+        let names = all.enumerated().filter { type($0.offset, $0.element) != nil }.map(\.element)
+        for warning in try find(names, all: all, firstRows: 0) { warn(warning) }
     }
 
     private static func list(_ names: [String]) -> String {
@@ -118,16 +145,15 @@ final class Score {
         return model.rawOutputNames.flatMap { output in names.map { "contribution.\(output).\($0)" } }
     }
 
-    /// The kept columns of a batch, by name and type.
-    func kept(_ batch: ColumnBatch) -> [TableColumn] {
-        choices.keep.compactMap { name in batch.column(named: name).map { TableColumn(name, $0.type) } }
-    }
-
-    /// Scores one batch into the columns of the answer, and warns through `warn` of what the first batch shows.
-    func score(_ batch: ColumnBatch, all: [String], warn: (WhenceError) -> Void) throws(WhenceError) -> ColumnBatch {
-        for warning in try find(batch, all: all) { warn(warning) }
+    /// Scores one batch into the columns of the answer, and warns through `warn` of what the columns show. `texts`: of columns that are both kept and a
+    /// feature, what stands in the input.
+    func score(
+        _ batch: ColumnBatch, texts: [String: Column], all: [String], warn: (WhenceError) -> Void
+    ) throws(WhenceError) -> ColumnBatch {
+        for warning in try find(batch.names, all: all, firstRows: batch.count) { warn(warning) }
         guard let columns else { preconditionFailure("found above") }
-        let kept = kept(batch)
+        let keptColumns = choices.keep.compactMap { name in (texts[name] ?? batch.column(named: name)).map { (name, $0) } }
+        let kept = keptColumns.map { TableColumn($0, $1.type) }
         let outputs = try outputColumns(kept: kept)
         let builders = outputs.dropFirst(kept.count).map { ColumnBuilder($0.type) }
         for start in stride(from: 0, to: batch.count, by: Score.batchRows) {
@@ -140,7 +166,7 @@ final class Score {
             }
             rows += range.count
         }
-        var built = kept.compactMap { batch.column(named: $0.name) }
+        var built = keptColumns.map(\.1)
         for builder in builders { built.append(try builder.finish()) }
         return ColumnBatch(names: outputs.map(\.name), columns: built, count: batch.count)
     }

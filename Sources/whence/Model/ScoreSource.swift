@@ -6,6 +6,8 @@ import WhenceTabular
 protocol ScoreSource: AnyObject {
     /// The next rows, at most `maxRows` where the source can choose; nil at the end. Columns may come to those of earlier batches.
     func next(maxRows: Int) throws(WhenceError) -> ColumnBatch?
+    /// Of the columns that were asked for in `next` and are to go through as well: what stands in the input, for the rows of the last batch.
+    var texts: [String: Column] { get }
     /// All columns that the source has shown so far, also those that are passed over.
     var columns: [String] { get }
     var bytesRead: Int { get }
@@ -18,10 +20,10 @@ final class ArrowScoreSource: ScoreSource {
     private let reader: ArrowStreamReader
 
     /// Throws where a column that is needed has a type that cannot be read.
-    init(_ path: String, needed: (String) -> Bool) throws(WhenceError) {
+    init(_ path: String, needed: (Int, String) -> Bool) throws(WhenceError) {
         bytes = try ByteSource(path: path)
         reader = try ArrowStreamReader(bytes)
-        for column in reader.columns where column.type == nil && needed(column.name) {
+        for (index, column) in reader.columns.enumerated() where column.type == nil && needed(index, column.name) {
             throw WhenceError(
                 .invalidValue, "a column of the type \(column.typeName) cannot be read", place: "\(reader.name), column \(column.name)",
                 hint: "write it as a number or a text")
@@ -29,6 +31,7 @@ final class ArrowScoreSource: ScoreSource {
     }
 
     func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? { try reader.next() }
+    var texts: [String: Column] { [:] }
     var columns: [String] { reader.columns.map(\.name) }
     var bytesRead: Int { bytes.compressedBytesRead }
     var totalBytes: Int? { bytes.totalBytes }
@@ -38,11 +41,18 @@ final class ArrowScoreSource: ScoreSource {
 final class TextScoreSource: ScoreSource {
     private let reader: any RecordReader
     private let type: (Int, String) -> FeatureType?
+    private let keep: Set<String>
     private var builders: [ColumnBuilder?] = []
+    /// By place: columns that are read as numbers and go through as they stand.
+    private var textBuilders: [Int: ColumnBuilder] = [:]
+    private(set) var texts: [String: Column] = [:]
 
-    /// - Parameter type: what to read a column as, by its place and name; nil for one that is passed over.
-    init(_ reader: any RecordReader, type: @escaping (Int, String) -> FeatureType?) {
+    /// - Parameters:
+    ///   - type: what to read a column as, by its place and name; nil for one that is passed over.
+    ///   - keep: columns that are to go through.
+    init(_ reader: any RecordReader, keep: [String], type: @escaping (Int, String) -> FeatureType?) {
         self.reader = reader
+        self.keep = Set(keep)
         self.type = type
     }
 
@@ -57,7 +67,18 @@ final class TextScoreSource: ScoreSource {
         while rows < maxRows, try reader.next() {
             let names = reader.columns
             while builders.count < names.count {
-                builders.append(type(builders.count, names[builders.count]).map { ColumnBuilder($0, count: rows) })
+                let type = type(builders.count, names[builders.count])
+                if let type, type != .string, keep.contains(names[builders.count]) {
+                    textBuilders[builders.count] = ColumnBuilder(.string, count: rows)
+                }
+                builders.append(type.map { ColumnBuilder($0, count: rows) })
+            }
+            for (index, builder) in textBuilders {
+                if index < reader.fieldCount {
+                    try TextScoreSource.append(reader.field(index), times, to: builder)
+                } else {
+                    builder.appendNull()
+                }
             }
             for index in builders.indices {
                 guard let builder = builders[index] else { continue }
@@ -81,6 +102,8 @@ final class TextScoreSource: ScoreSource {
             names.append(reader.columns[index])
             columns.append(try builder.finish())
         }
+        texts = [:]
+        for (index, builder) in textBuilders { texts[reader.columns[index]] = try builder.finish() }
         return ColumnBatch(names: names, columns: columns, count: rows)
     }
 

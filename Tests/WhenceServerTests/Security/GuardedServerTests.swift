@@ -90,6 +90,25 @@ import WhenceProtocol
         await guarded.end()
     }
 
+    @Test("whoever may only write sees the definitions of what they write, and reads nothing") func writer() async throws {
+        let guarded = try await Guarded()
+        try guarded.users.administration.add("loader", password: GuardedAccess.password, grants: ["writer:trips"])
+        try guarded.users.access.reload()
+        let client = try await guarded.connect()
+        _ = try await client.open()
+        #expect(try await Self.login(client, "loader", GuardedAccess.password).roles == ["writer"])
+        try await client.send(DescribeRequest(timeout: nil, selection: .features(["trips.*"])), id: 1)
+        #expect(try RawClient.check(try await client.frame()).kind == .document)
+        try await client.send(DefinitionsRequest(timeout: nil), id: 2)
+        #expect(try RawClient.check(try await client.frame()).kind == .document)
+        try await client.send(Tables.write(Tables.trips(0..<3)), id: 3)
+        #expect(try Committed(decoding: try RawClient.check(try await client.frame())).rows == 3)
+        try await client.send(CatalogListRequest(timeout: nil), id: 4)
+        #expect(await Self.code { _ = try RawClient.check(try await client.frame()) }?.code == .notAllowed)
+        await client.close()
+        await guarded.end()
+    }
+
     @Test("a wrong password, an unknown user and a wrong token get the same answer, and the end of the connection")
     func wrongCredentials() async throws {
         let guarded = try await Guarded()
@@ -215,6 +234,11 @@ import WhenceProtocol
                 _ = try await client.open()
             }
         }
+        // Refused, counted and recorded; the server may do that a moment after the client has seen its refusal.
+        func refusals() throws -> [[String: String]] { try guarded.users.audit().filter { $0["operation"] == "TLS" } }
+        for _ in 0..<1000 where try refusals().count < 3 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try refusals().count == 3 && refusals().allSatisfy { $0["event"] == "login_refused" && $0["user"] == nil })
+        #expect(guarded.server.metrics.counts(of: .open).codes[WhenceError.Code.notAuthenticated.rawValue] == 3)
         // A certificate of the right authority for nobody.
         let nobody = try await guarded.connect(identity: clients.issue("nobody"))
         _ = try await nobody.open()
@@ -274,13 +298,13 @@ import WhenceProtocol
         await guarded.end()
     }
 
-    @Test("who may read nothing learns no names, and who may read one view nothing of another") func names() async throws {
+    @Test("who may neither read nor write learns no names, and who may read one view nothing of another") func names() async throws {
         let guarded = try await Guarded()
-        try guarded.users.administration.add("loader", password: nil, grants: ["writer"])
-        let loader = try guarded.users.administration.makeToken(for: "loader", label: "", lifetime: nil)
+        try guarded.users.administration.add("scorer", password: nil, grants: ["scorer"])
+        let scorer = try guarded.users.administration.makeToken(for: "scorer", label: "", lifetime: nil)
         try guarded.users.access.reload()
         let entities = Tables.drivers(0..<1)
-        for (token, isReader) in [(loader.text, false), (guarded.users.token.text, true)] {
+        for (token, isReader) in [(scorer.text, false), (guarded.users.token.text, true)] {
             let client = try await guarded.connect()
             _ = try await client.open()
             try await client.send(Authenticate(mechanism: "BEARER", data: Array(token.utf8)), id: 0)

@@ -31,6 +31,14 @@ import WhenceCore
         #expect(throws: WhenceError.self) { try reader.check(.administer, view: nil) }
     }
 
+    @Test("where one of several actions is enough, any of them is, and the first is named") func oneOfSeveral() throws {
+        let writer = Principal(user: "loader", standing: .init([Grant(.writer, on: ViewPattern("weather"))]))
+        try writer.check([.read, .write], view: "weather")
+        try writer.check([.read, .write], view: nil)
+        #expect { try writer.check([.read, .write], view: "salaries") } throws: { "\($0)".contains("may not read view 'salaries'") }
+        #expect(throws: WhenceError.self) { try writer.check([.score, .administer], view: "weather") }
+    }
+
     @Test("an admin of some views does not administer the server") func partialAdmin() throws {
         let admin = Principal(user: "dba", standing: .init([Grant(.admin, on: ViewPattern("weather"))]))
         try admin.check(.administer, view: "weather")
