@@ -116,6 +116,8 @@ struct FirstRoundTests {
         #expect(all.code == 0, "\(all.err)")
         let pin = try #require(all.lines.first?["known_at"] as? String)
         let rows = try work.text("weather.ndjson")
+        let known = Set(["EWR", "JFK", "LGA"].filter { rows.contains("\"\($0)\"") })
+        #expect(known.contains("JFK") && known.count > 1)
         #expect(all.lines.first?["rows"] as? Int == rows.split(separator: "\n").count)
         let some = try work.onStore(
             "scan", "weather", "--from", "2013-01-01T11:00:00Z", "--features", "temp", "--event-time", "at", "--out", "-")
@@ -126,6 +128,17 @@ struct FirstRoundTests {
         #expect(try work.text("now.ndjson") != rows)
         try work.onStore("scan", "weather", "--known-at", pin, "--out", "then.ndjson")
         #expect(try work.text("then.ndjson") == rows)
+        // A range of entities, both ends included.
+        for (bounds, airports) in [
+            (["--first-entity", "airport=JFK"], ["JFK", "LGA"]), (["--last-entity", "airport=JFK"], ["EWR", "JFK"]),
+            (["--first-entity", "airport=F", "--last-entity", "airport=K"], ["JFK"]), (["--first-entity", "airport=Z"], []),
+        ] {
+            let some = try work.run(
+                ["scan", "weather", "--data", "store", "--features", "none", "--out", "-", "--format", "ndjson"] + bounds)
+            #expect(Set(some.lines.compactMap { $0["airport"] as? String }) == Set(airports).intersection(known), "\(bounds): \(some.err)")
+        }
+        let wrong = try work.onStore("scan", "weather", "--first-entity", "tail=1", "--out", "-")
+        #expect(wrong.code == 1 && wrong.err.contains("--first-entity tail=1") && wrong.err.contains("no join key 'tail'"), "\(wrong.err)")
         let unknown = try work.onStore("scan", "weather", "--features", "temperature", "--out", "-", "--json")
         #expect(unknown.code == 1 && unknown.error["name"] as? String == "unknownFeature", "\(unknown.err)")
         #expect(try work.onStore("scan", "wether", "--out", "-").err.contains("wether"))

@@ -28,6 +28,8 @@ import Testing
                 "-", "--json",
             ],
             ["scan", "planes", "--features", "none", "--from", "2024-01-02T00:00:00Z", "--out", "-", "--json"],
+            ["scan", "planes", "--first-entity", "tail=2", "--last-entity", "tail=2", "--out", "-", "--json"],
+            ["scan", "planes", "--last-entity", "wing=2", "--out", "-", "--json"],
             ["admin", "compact", "planes"],
             ["admin", "erase", "plane", "--entity", "tail=2", "--dry-run", "--json"],
             ["admin", "erase", "plane", "--entity", "tail=2", "--yes", "--json"],

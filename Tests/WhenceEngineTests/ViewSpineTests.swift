@@ -54,6 +54,37 @@ import WhenceEngine
         #expect(missing?.code == .notFound)
     }
 
+    @Test("a scan of a range of entities, both ends included; the first join keys alone stand for all that begin with them")
+    func keyRange() throws {
+        let other = try Examples(
+            yaml: """
+                entities: [{ name: leg, join_keys: [{ name: carrier, type: string }, { name: flight, type: int64 }] }]
+                views: [{ name: legs, entity: leg, features: [{ name: delay, type: float64 }] }]
+                """)
+        let batch = try other.store.batch("legs")
+        let legs: [(String, Int64)] = [("A", -5), ("A", 0), ("A", 300), ("AA", 1), ("B", 1), ("B", 70_000), ("C", 2)]
+        for leg in legs {
+            try batch.append(try EntityKey([.string(leg.0), .int64(leg.1)]), at: Examples.minute(0), ["delay": .float64(1)])
+        }
+        try other.store.write(batch)
+        func scan(_ first: [KeyValue], _ last: [KeyValue]) throws -> [[Value]] {
+            try rows(
+                try other.store.scan(
+                    ScanRequest(
+                        view: "legs", features: [], firstKey: first.isEmpty ? nil : try EntityKey(first),
+                        lastKey: last.isEmpty ? nil : try EntityKey(last)))
+            ).map { Array($0.prefix(2)) }
+        }
+        func is_(_ found: [[Value]], _ range: Range<Int>) -> Bool { found == legs[range].map { [.string($0.0), .int64($0.1)] } }
+        #expect(try is_(scan([], []), 0..<7))
+        #expect(try is_(scan([.string("A")], [.string("A")]), 0..<3))
+        #expect(try is_(scan([.string("A"), .int64(0)], [.string("B")]), 1..<6))
+        #expect(try is_(scan([.string("A"), .int64(1)], [.string("B"), .int64(1)]), 2..<5))
+        #expect(try is_(scan([.string("AB")], []), 4..<7))
+        #expect(try is_(scan([], [.string("A"), .int64(-6)]), 0..<0))
+        #expect(try is_(scan([.string("C")], [.string("B")]), 0..<0))
+    }
+
     @Test("a scan stops after as many versions as it is told to look at, and goes on") func boundedScan() throws {
         for range in [
             ScanRequest(view: "trips", features: ["count"]),

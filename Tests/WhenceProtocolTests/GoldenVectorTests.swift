@@ -220,7 +220,8 @@ enum AnyMessage {
         case "scan":
             return ScanRequest(
                 timeout: try f.timeout.asTimeout, options: try f.options, view: try f.view.string, features: try f.features.strings,
-                knownAt: try f.known_at.optionalTime, from: try f.from.asTime, to: try f.to.asTime, eventTime: try f.event_time.string)
+                knownAt: try f.known_at.optionalTime, from: try f.from.asTime, to: try f.to.asTime, eventTime: try f.event_time.string,
+                firstKey: try f.first_key.optionalBatch, lastKey: try f.last_key.optionalBatch)
         case "join":
             return JoinRequest(
                 timeout: try f.timeout.asTimeout, options: try f.options, selection: try f.selection, eventTime: try f.event_time.string,

@@ -166,6 +166,13 @@ indirect enum Fields: Decodable, Sendable {
         }
     }
 
+    var optionalBatch: ColumnBatch? {
+        get throws {
+            if case .null = self { return nil }
+            return try batch
+        }
+    }
+
     func value(_ type: FeatureType) throws -> Value {
         if case .null = self { return .null }
         switch type {

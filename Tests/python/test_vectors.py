@@ -29,6 +29,12 @@ def encode(kind, f):
     files = [(file["name"], file["yaml"]) for file in f.get("files", [])]
     timed = messages.timed(timeout)
 
+    def key(f):
+        if f is None:
+            return None
+        schema = schema_of(f["schema"])
+        return schema, arrays_of(f["columns"], schema)
+
     def streamed():
         return messages.streamed(timeout, f["credit"], f["batch_rows"], f["compress"])
 
@@ -66,7 +72,8 @@ def encode(kind, f):
             return messages.history(streamed(), f["view"], optional(f["known_at"]), schema, arrays)
         case "scan":
             return messages.scan(
-                streamed(), f["view"], f["features"], optional(f["known_at"]), int(f["from"]), int(f["to"]), f["event_time"]
+                streamed(), f["view"], f["features"], optional(f["known_at"]), int(f["from"]), int(f["to"]), f["event_time"],
+                key(f["first_key"]), key(f["last_key"])
             )
         case "join":
             return messages.join(

@@ -55,10 +55,15 @@ def history(f):
 
 
 def scan(f):
-    return (
+    payload = (
         stream(f) + string(f["view"]) + listed(f["features"], string) + option(f["known_at"], i64) + i64(f["from"]) + i64(f["to"])
         + string(f["event_time"])
     )
+    for key in (f["first_key"], f["last_key"]):
+        payload += flag(key is not None)
+        if key is not None:
+            payload = with_columns(payload + schema(key["schema"]), key["schema"], key["columns"])
+    return payload
 
 
 def join(f):

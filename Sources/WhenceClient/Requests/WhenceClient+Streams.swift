@@ -16,11 +16,12 @@ extension WhenceClient {
     /// `eventTime`, and `features` (empty: all).
     public func scan(
         _ view: String, features: [String] = [], knownAt: Timestamp? = nil, from: Timestamp = .earliest, to: Timestamp = .latest,
-        eventTime: String = "event_time", timeout: Duration? = nil
+        eventTime: String = "event_time", firstKey: ColumnBatch? = nil, lastKey: ColumnBatch? = nil, timeout: Duration? = nil
     ) async throws(WhenceError) -> RowStream {
         try await stream(timeout: timeout) {
             ScanRequest(
-                timeout: $0, options: $1, view: view, features: features, knownAt: knownAt, from: from, to: to, eventTime: eventTime)
+                timeout: $0, options: $1, view: view, features: features, knownAt: knownAt, from: from, to: to, eventTime: eventTime,
+                firstKey: firstKey, lastKey: lastKey)
         }
     }
 

@@ -16,8 +16,16 @@ struct ScanCursor: ~Copyable {
     /// At this event time of the current entity it is settled what counts.
     private var settled: Timestamp?
     private var isBegun = false
+    private var isBehindLast = false
+    private let first: EntityKey?
+    /// Behind the last entity: no element of a key, and no time, begins with 0xFF.
+    private let end: [UInt8]?
 
-    init(_ cursor: consuming Cursor) { self.cursor = cursor }
+    init(_ cursor: consuming Cursor, first: EntityKey?, last: EntityKey?) {
+        self.cursor = cursor
+        self.first = first
+        end = last.map { $0.bytes + [0xFF] }
+    }
 
     enum Outcome { case found, atEnd, stopped }
 
@@ -29,10 +37,10 @@ struct ScanCursor: ~Copyable {
     ) throws(WhenceError) -> Outcome {
         if !isBegun {
             isBegun = true
-            cursor.seekToFirst()
+            if let first { unsafe cursor.seek(first.bytes.span.bytes) } else { cursor.seekToFirst() }
         }
         var isNew = false
-        while cursor.isValid {
+        while cursor.isValid, !isBehindLast {
             guard budget > 0 else { return .stopped }
             budget -= 1
             var isFound = false
@@ -45,6 +53,10 @@ struct ScanCursor: ~Copyable {
                     unsafe span.withUnsafeBytes { unsafe entity.append(contentsOf: $0) }
                     settled = nil
                     isNew = true
+                    if let end, !entity.lexicographicallyPrecedes(end) {
+                        isBehindLast = true
+                        return .atEnd
+                    }
                 }
                 let eventTime = VersionKey.eventTime(key)
                 let commit = VersionKey.commitTime(key)

@@ -15,10 +15,14 @@ public struct ScanRequest: Sendable {
     public var to: Timestamp
     /// The name of the column of event times.
     public var eventTimeColumn: String
+    /// Only entities from this one on, in the order of the store (`Formats/keys.md`); it may be the first join keys alone. Nil for all.
+    public var firstKey: EntityKey?
+    /// Only entities up to this one, or up to the last one that begins with these join keys. Nil for all.
+    public var lastKey: EntityKey?
 
     public init(
         view: String, features: [String]? = nil, knownAt: Timestamp? = nil, from: Timestamp = .distantPast, to: Timestamp = .distantFuture,
-        eventTimeColumn: String = "event_time"
+        eventTimeColumn: String = "event_time", firstKey: EntityKey? = nil, lastKey: EntityKey? = nil
     ) {
         self.view = view
         self.features = features
@@ -26,6 +30,8 @@ public struct ScanRequest: Sendable {
         self.from = from
         self.to = to
         self.eventTimeColumn = eventTimeColumn
+        self.firstKey = firstKey
+        self.lastKey = lastKey
     }
 }
 
@@ -65,7 +71,9 @@ public struct ViewScan: Spine {
                 .invalidArgument, "two columns of the scan would be named '\(column.name)'", place: "view '\(request.view)'",
                 hint: column.name == request.eventTimeColumn ? "name the column of event times otherwise" : "name each feature once")
         }
-        place = ScanPlace(ScanCursor(store.database.makeCursor(view.family, at: snapshot, fillCache: false)))
+        place = ScanPlace(
+            ScanCursor(
+                store.database.makeCursor(view.family, at: snapshot, fillCache: false), first: request.firstKey, last: request.lastKey))
     }
 
     public mutating func next(maxRows: Int) throws(WhenceError) -> ColumnBatch? {

@@ -65,8 +65,8 @@ public struct HistoryRequest: Message {
     }
 }
 
-/// Every version of a view with an event time in a range.
-public struct ScanRequest: Message, Equatable {
+/// The rows of a view with an event time in a range, of all entities or of a range of them.
+public struct ScanRequest: Message {
     public static var kind: MessageKind { .scan }
     public var timeout: Duration?
     public var options: StreamOptions
@@ -80,10 +80,13 @@ public struct ScanRequest: Message, Equatable {
     public var to: Timestamp
     /// What the column of event times is called in the answer.
     public var eventTime: String
+    /// One row with the first join keys, or all of them, of the first entity, and of the last; nil where there is no bound.
+    public var firstKey: ColumnBatch?
+    public var lastKey: ColumnBatch?
 
     public init(
         timeout: Duration?, options: StreamOptions, view: String, features: [String], knownAt: Timestamp?, from: Timestamp, to: Timestamp,
-        eventTime: String
+        eventTime: String, firstKey: ColumnBatch? = nil, lastKey: ColumnBatch? = nil
     ) {
         self.timeout = timeout
         self.options = options
@@ -93,6 +96,8 @@ public struct ScanRequest: Message, Equatable {
         self.from = from
         self.to = to
         self.eventTime = eventTime
+        self.firstKey = firstKey
+        self.lastKey = lastKey
     }
 
     public func encode(into writer: inout FrameWriter) throws(WhenceError) {
@@ -104,6 +109,12 @@ public struct ScanRequest: Message, Equatable {
         writer.time(from)
         writer.time(to)
         try writer.name(eventTime, "a column's name")
+        for key in [firstKey, lastKey] {
+            writer.flag(key != nil)
+            guard let key else { continue }
+            try BatchSchema.encode(of: key, into: &writer)
+            try writer.columns(key)
+        }
     }
 
     public init(from reader: inout PayloadReader) throws(WhenceError) {
@@ -115,6 +126,13 @@ public struct ScanRequest: Message, Equatable {
         from = try reader.time()
         to = try reader.time()
         eventTime = try reader.name()
+        firstKey = try ScanRequest.key(from: &reader)
+        lastKey = try ScanRequest.key(from: &reader)
+    }
+
+    private static func key(from reader: inout PayloadReader) throws(WhenceError) -> ColumnBatch? {
+        guard try reader.flag() else { return nil }
+        return try reader.columns(BatchSchema(from: &reader), maximumRows: 1)
     }
 }
 

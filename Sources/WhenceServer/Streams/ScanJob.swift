@@ -1,3 +1,4 @@
+import WhenceCatalog
 import WhenceCore
 import WhenceEngine
 import WhenceProtocol
@@ -48,11 +49,19 @@ final class ScanJob: StreamJob, @unchecked Sendable {
 
     private func begin() throws(WhenceError) -> ViewScan {
         try principal.check(.read, view: request.view)
+        let keys = try core.store.catalog.view(named: request.view).entity.joinKeys
         return try core.store.scan(
             WhenceEngine.ScanRequest(
                 view: request.view, features: request.features.isEmpty ? nil : request.features, knownAt: request.knownAt,
                 from: request.from,
-                to: request.to.after, eventTimeColumn: request.eventTime))
+                to: request.to.after, eventTimeColumn: request.eventTime, firstKey: try key(request.firstKey, keys),
+                lastKey: try key(request.lastKey, keys)))
+    }
+
+    /// The bound that a row of join keys says: the first of the view's, as many as it has.
+    private func key(_ row: ColumnBatch?, _ keys: [JoinKey]) throws(WhenceError) -> EntityKey? {
+        guard let row else { return nil }
+        return try EntityKey(row: 0, of: row, keys: Array(keys.prefix(max(1, row.names.count))))
     }
 }
 

@@ -7,17 +7,20 @@ import WhenceTabular
 /// backslash within a value has a backslash in front.
 struct EntityText {
     let text: String
+    /// The option that it was given with.
+    let option: String
     let parts: [(name: String, value: String)]
 
-    init(_ text: String) throws {
+    init(_ text: String, option: String = "--entity") throws {
         self.text = text
+        self.option = option
         var parts: [(name: String, value: String)] = []
         var name: String?
         var current = ""
         var isEscaped = false
         func close() throws {
             guard let key = name, !key.isEmpty else {
-                throw UsageError("--entity \(text)", "'\(current)' is not of the form NAME=VALUE", hint: "write --entity airport=JFK")
+                throw UsageError("\(option) \(text)", "'\(current)' is not of the form NAME=VALUE", hint: "write \(option) airport=JFK")
             }
             parts.append((key, current))
             name = nil
@@ -44,10 +47,10 @@ struct EntityText {
 
     /// The values of `keys`, in their order. Throws where one is missing, too many, named twice, or of the wrong type.
     func values(of keys: [JoinKey]) throws(WhenceError) -> [KeyValue] {
-        let place = "--entity \(text)"
+        let place = "\(option) \(text)"
         let known =
             "the join keys are " + keys.map { "\($0.name) (\($0.type.rawValue))" }.joined(separator: ", ")
-            + ": write --entity " + keys.map { "\($0.name)=…" }.joined(separator: ",")
+            + ": write \(option) " + keys.map { "\($0.name)=…" }.joined(separator: ",")
         for (index, part) in parts.enumerated() {
             guard keys.contains(where: { $0.name == part.name }) else {
                 throw WhenceError(.invalidKey, "there is no join key '\(part.name)' here", place: place, hint: known)
@@ -80,6 +83,13 @@ struct EntityText {
         }
         return columns
     }
+
+    /// The join keys that are named, of which there may be fewer than all: the first ones.
+    private func firstKeys(_ keys: [JoinKey]) -> [JoinKey] { Array(keys.prefix(parts.count)) }
+
+    func firstValues(of keys: [JoinKey]) throws(WhenceError) -> [KeyValue] { try values(of: firstKeys(keys)) }
+
+    func firstRow(of keys: [JoinKey]) throws(WhenceError) -> ColumnBatch { try row(of: firstKeys(keys)) }
 
     /// The entity as a batch of one row.
     func row(of keys: [JoinKey]) throws(WhenceError) -> ColumnBatch {

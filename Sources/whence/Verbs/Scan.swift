@@ -13,7 +13,9 @@ struct Scan: ParsableCommand {
             was deleted or retracted is left out. The file appears when it is whole. Prints the pin that gives the same rows again \
             (--known-at).
 
-            Example:
+            Examples:
+              whence scan planes --first-entity tailnum=N1 --last-entity tailnum=N2 \\
+                --out planes.csv --data store
               whence scan weather --from 2013-07-01T00:00:00Z --features temp \\
                 --out july.arrow --data store
             """)
@@ -26,6 +28,12 @@ struct Scan: ParsableCommand {
 
     @Option(help: ArgumentHelp("Only rows whose event time is before this.", valueName: "time"))
     var to: String?
+
+    @Option(help: ArgumentHelp("Only entities from this one on: NAME=VALUE,…, of the first join keys or all.", valueName: "entity"))
+    var firstEntity: String?
+
+    @Option(help: ArgumentHelp("Only entities up to this one, itself included.", valueName: "entity"))
+    var lastEntity: String?
 
     @Option(help: ArgumentHelp("Only what was known at this time (default: now).", valueName: "time"))
     var knownAt: String?
@@ -53,19 +61,27 @@ struct Scan: ParsableCommand {
         let pin: Timestamp? = try OptionText.time(knownAt, "--known-at")
         let first: Timestamp? = try OptionText.time(from, "--from")
         let end: Timestamp? = try OptionText.time(to, "--to")
+        let bounds = try [("--first-entity", firstEntity), ("--last-entity", lastEntity)].map { option, text in
+            try text.map { try EntityText($0, option: option) }
+        }
         switch try store.place(.read) {
         case .here(let store):
             // With a time range or corrections there are fewer rows than versions.
-            let estimate = first == nil && end == nil ? store.statistics().views.first { $0.name == view }?.versions : nil
+            let isWhole = first == nil && end == nil && firstEntity == nil && lastEntity == nil
+            let estimate = isWhole ? store.statistics().views.first { $0.name == view }?.versions : nil
+            let keys = try store.catalog.view(named: view).entity.joinKeys
             let scan = try store.scan(
                 ScanRequest(
                     view: view, features: features, knownAt: pin, from: first ?? .distantPast, to: end ?? .distantFuture,
-                    eventTimeColumn: eventTime))
+                    eventTimeColumn: eventTime, firstKey: try bounds[0].map { try EntityKey($0.firstValues(of: keys)) },
+                    lastKey: try bounds[1].map { try EntityKey($0.firstValues(of: keys)) }))
             try write(scan, knownAt: scan.knownAt, format, estimate)
         case .server(let store):
+            let keys = try store.catalog.view(named: view).entity.joinKeys
             let rows = try store.scan(
                 view, features: features ?? [], knownAt: pin, from: first ?? .earliest,
-                to: end.map { $0.advanced(by: .microseconds(-1)) } ?? .latest, eventTime: eventTime)
+                to: end.map { $0.advanced(by: .microseconds(-1)) } ?? .latest, eventTime: eventTime,
+                firstKey: try bounds[0].map { try $0.firstRow(of: keys) }, lastKey: try bounds[1].map { try $0.firstRow(of: keys) })
             let lean = try LeanSpine(rows, keeping: features, of: try store.catalog.view(named: view))
             try write(lean, knownAt: rows.knownAt ?? .distantPast, format, nil)
         }

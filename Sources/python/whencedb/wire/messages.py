@@ -164,8 +164,24 @@ def history(payload: Payload, view: str, known_at: int | None, schema: WireSchem
     return write_columns(schema.write(payload.string(view).option_i64(known_at)), arrays, schema)
 
 
-def scan(payload: Payload, view: str, features: Sequence[str], known_at: int | None, first: int, last: int, event_time: str) -> Payload:
-    return payload.string(view).names(features).option_i64(known_at).i64(first).i64(last).string(event_time)
+def scan(
+    payload: Payload,
+    view: str,
+    features: Sequence[str],
+    known_at: int | None,
+    first: int,
+    last: int,
+    event_time: str,
+    first_key: tuple[WireSchema, Sequence[pa.Array]] | None = None,
+    last_key: tuple[WireSchema, Sequence[pa.Array]] | None = None,
+) -> Payload:
+    payload.string(view).names(features).option_i64(known_at).i64(first).i64(last).string(event_time)
+    for key in (first_key, last_key):
+        payload.flag(key is not None)
+        if key is not None:
+            schema, arrays = key
+            write_columns(schema.write(payload), arrays, schema)
+    return payload
 
 
 @dataclass(frozen=True)
