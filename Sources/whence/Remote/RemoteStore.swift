@@ -46,13 +46,16 @@ final class RemoteStore: Sendable {
     }
 
     func scan(
-        _ view: String, features: [String], knownAt: Timestamp?, from: Timestamp, to: Timestamp, eventTime: String, firstKey: ColumnBatch? = nil,
+        _ view: String, features: [String], knownAt: Timestamp?, from: Timestamp, to: Timestamp, eventTime: String,
+        firstKey: ColumnBatch? = nil,
         lastKey: ColumnBatch? = nil
     ) throws(WhenceError) -> RemoteRows {
         let client = client
         return RemoteRows(
             try Waiting.for { () async throws(WhenceError) in
-                try await client.scan(view, features: features, knownAt: knownAt, from: from, to: to, eventTime: eventTime, firstKey: firstKey, lastKey: lastKey)
+                try await client.scan(
+                    view, features: features, knownAt: knownAt, from: from, to: to, eventTime: eventTime, firstKey: firstKey,
+                    lastKey: lastKey)
             })
     }
 
