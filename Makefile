@@ -70,7 +70,9 @@ soak-models: ## the scripts of docs/models.md, and models at random against thei
 sanitize: ## the tests of Core and Engine under the address and the thread sanitizer
 	@.ci/setup
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/.ci/leaks .ci/test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
-	@.ci/test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
+	@.ci/build --build-tests --sanitize thread --scratch-path .build-tsan
+	@clang -Wall -Wextra -Werror -O1 -shared -fPIC .ci/mutex-edges.c -o .build-tsan/mutex-edges.so
+	@LD_PRELOAD=$(CURDIR)/.build-tsan/mutex-edges.so .ci/test --skip-build --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 
 format: ## format the Swift files in place
 	@swift format format --in-place --parallel $(swift_files)

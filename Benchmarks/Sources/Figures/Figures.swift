@@ -201,7 +201,7 @@ func latest(_ store: Store, _ keys: [[UInt8]]) throws -> Double {
             do {
                 let store = try History.open(path, options)
                 let reader = try store.latestReader("activity")
-                for _ in 0..<3 {
+                for _ in 0..<5 {
                     let latest = try measure {
                         var key: [UInt8] = []
                         for index in 0..<50_000 {

@@ -9,25 +9,26 @@ import WhenceCore
 /// between is never overwritten by what was read before it.
 final class LatestCache: Sendable {
     private struct Shard {
-        var entries: [UInt64: LatestEntry] = [:]
+        // First, and beside the lock, what an answer needs.
+        var entries = EntryTable()
+        var hits = 0
+        var misses = 0
         /// The hashes of the entries in the order in which the clock's hand passes them.
         var ring: [UInt64] = []
         var hand = 0
         var byteCount = 0
-        var hits = 0
-        var misses = 0
 
         mutating func remove(_ hash: UInt64) {
-            if let entry = entries.removeValue(forKey: hash) { byteCount -= entry.memoryBytes }
+            if let entry = entries.remove(hash) { byteCount -= entry.memoryBytes }
         }
 
         mutating func insert(_ entry: LatestEntry, _ hash: UInt64, budget: Int) {
-            if let old = entries.updateValue(entry, forKey: hash) {
+            if let old = entries.insert(entry, hash) {
                 byteCount -= old.memoryBytes
             } else {
                 ring.append(hash)
                 // Entries that a commit dropped leave their hash behind.
-                if ring.count > 2 * entries.count + 64 { ring = Array(entries.keys) }
+                if ring.count > 2 * entries.count + 64 { ring = entries.hashes }
             }
             byteCount += entry.memoryBytes
             // Second chance: an entry that was used since the hand last passed stays for another round.
@@ -48,20 +49,25 @@ final class LatestCache: Sendable {
         }
     }
 
-    /// A shard on a cache line of its own lock; a class, as a lock cannot be copied into an array.
-    private final class LockedShard: Sendable {
+    /// A shard and as much room behind it that no two of them share a cache line: a thread that takes one takes no other away.
+    private struct LockedShard: ~Copyable {
         let shard = Mutex(Shard())
+        private let room = InlineArray<8, UInt64>(repeating: 0)
     }
 
-    private let shards: [LockedShard]
+    /// In one piece with the cache: nobody counts references to a shard.
+    private let shards = InlineArray<64, LockedShard> { _ in LockedShard() }
+    /// How many bits of a hash name its shard.
+    private let shardBits: Int
     private let shardBudget: Int
     private let nextToken = Atomic<UInt64>(1)
 
     /// - Parameter budgetBytes: memory for all entries; with 0 nothing is ever kept.
     init(budgetBytes: Int) {
-        let count = 16
-        shards = (0..<count).map { _ in LockedShard() }
-        shardBudget = budgetBytes / count
+        // A thread waits at a shard for the memory that holds an entry: many shards, so that it seldom meets another. Few where there is little to
+        // share out, as an entry of more than a quarter of a shard is not kept.
+        shardBits = budgetBytes < 16 << 20 ? 4 : 6
+        shardBudget = budgetBytes >> shardBits
     }
 
     var isEnabled: Bool { shardBudget > 0 }
@@ -70,22 +76,25 @@ final class LatestCache: Sendable {
         EntityKey.hash(entity) ^ (UInt64(view) &* 0x9E37_79B9_7F4A_7C15)
     }
 
-    @inline(__always) private func shard(_ hash: UInt64) -> LockedShard { shards[Int(hash >> 60)] }
+    @inline(__always) private func withShard<Result, Failure: Error>(
+        _ hash: UInt64, _ body: (inout Shard) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try shards[Int(truncatingIfNeeded: hash >> UInt64(64 - shardBits))].shard.withLock { shard throws(Failure) in try body(&shard) }
+    }
 
-    /// Answers from the cache, if it can for that T. T must not go back from call to call.
-    @inline(__always) func answer<Sink: VersionSink & ~Copyable>(
-        view: UInt32, entity: RawSpan, at T: Timestamp, ttlMicros: Int64, into sink: inout Sink
-    ) throws(WhenceError) -> Bool {
-        guard isEnabled else { return false }
+    /// The entry that is the answer for that T, if there is one; T must not go back from call to call. It stays what it is, so that it is handed
+    /// out without the lock.
+    @inline(__always) func find(view: UInt32, entity: RawSpan, at T: Timestamp) -> LatestEntry? {
+        guard isEnabled else { return nil }
         let hash = hash(view, entity)
-        return try shard(hash).shard.withLock { shard throws(WhenceError) in
+        return withShard(hash) { shard in
             guard let entry = shard.entries[hash], !entry.isPlaceholder, entry.isOf(view, entity), T >= entry.validFrom,
                 T < entry.validUntil
-            else { return false }
+            else { return nil }
             shard.hits &+= 1
-            entry.wasUsed = true
-            try entry.replay(at: T, ttlMicros: ttlMicros, into: &sink)
-            return true
+            // Not written where it says so already: readers on other cores have the line, too.
+            if !entry.wasUsed { entry.wasUsed = true }
+            return entry
         }
     }
 
@@ -98,7 +107,7 @@ final class LatestCache: Sendable {
         let placeholder = LatestEntry(
             view: view, entityLength: entity.byteCount, bytes: unsafe entity.withUnsafeBytes { unsafe Array($0) }, versions: [],
             validFrom: .distantFuture, validUntil: .distantPast, fillToken: token)
-        return shard(hash).shard.withLock { shard in
+        return withShard(hash) { shard in
             // Here, and not where nothing was found: whoever looks may leave the reading to somebody else, who looks again.
             shard.misses &+= 1
             if let entry = shard.entries[hash], entry.isPlaceholder { return nil }
@@ -110,7 +119,7 @@ final class LatestCache: Sendable {
     /// Puts `entry` in the place of the placeholder that `token` stands for, unless a commit has removed that.
     func finishFill(_ token: UInt64, _ entry: LatestEntry) {
         let hash = hash(entry.view, entry.entity)
-        shard(hash).shard.withLock { shard in
+        withShard(hash) { shard in
             guard let placeholder = shard.entries[hash], placeholder.fillToken == token else { return }
             if entry.memoryBytes > shardBudget / 4 { shard.remove(hash) } else { shard.insert(entry, hash, budget: shardBudget) }
         }
@@ -119,7 +128,7 @@ final class LatestCache: Sendable {
     /// Takes the placeholder of a fill that failed away.
     func abandonFill(_ token: UInt64, view: UInt32, entity: RawSpan) {
         let hash = hash(view, entity)
-        shard(hash).shard.withLock { shard in
+        withShard(hash) { shard in
             if shard.entries[hash]?.fillToken == token { shard.remove(hash) }
         }
     }
@@ -129,7 +138,7 @@ final class LatestCache: Sendable {
         view: UInt32, schemaID: UInt32, entity: RawSpan, eventTime: Timestamp, commit: Timestamp, row: RawSpan
     ) {
         let hash = hash(view, entity)
-        shard(hash).shard.withLock { shard in
+        withShard(hash) { shard in
             guard let entry = shard.entries[hash] else { return }
             guard !entry.isPlaceholder, entry.isOf(view, entity), let header = try? RowHeader(row),
                 header.kind == .row, !header.isSparse, header.schemaID == schemaID,
@@ -162,14 +171,14 @@ final class LatestCache: Sendable {
     /// Drops what is kept of one entity, or of all entities, of `view`.
     func remove(view: UInt32, entity: RawSpan) {
         let hash = hash(view, entity)
-        shard(hash).shard.withLock { $0.remove(hash) }
+        withShard(hash) { $0.remove(hash) }
     }
 
     /// Drops all entries of `view`.
     func removeAll(view: UInt32) {
-        for locked in shards {
-            locked.shard.withLock { shard in
-                for (hash, entry) in shard.entries where entry.view == view { shard.remove(hash) }
+        for index in shards.indices {
+            shards[index].shard.withLock { shard in
+                for hash in shard.entries.hashes where shard.entries[hash]?.view == view { shard.remove(hash) }
             }
         }
     }
@@ -177,8 +186,8 @@ final class LatestCache: Sendable {
     /// Entries, bytes, and answers with and without success so far.
     var statistics: (entries: Int, byteCount: Int, hits: Int, misses: Int) {
         var sum = (entries: 0, byteCount: 0, hits: 0, misses: 0)
-        for locked in shards {
-            locked.shard.withLock { shard in
+        for index in shards.indices {
+            shards[index].shard.withLock { shard in
                 sum.entries += shard.entries.count
                 sum.byteCount += shard.byteCount
                 sum.hits += shard.hits

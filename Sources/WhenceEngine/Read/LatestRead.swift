@@ -5,12 +5,16 @@ import WhenceCore
 
 /// The work of a `LatestReader`: all that it keeps, in one place that is its own, so that a read looks once, and not at every step,
 /// whether somebody else is at it.
-struct LatestRead: ~Copyable {
+///
+/// Invariant of the unsafe part: the store, which is held, holds its cache.
+@safe struct LatestRead: ~Copyable {
     /// The values of the last read: a row for each entity, a column for each feature.
     private(set) var columns: ProjectedColumns
     /// Counts how often the types of the columns have changed.
     private(set) var layoutChanges = 0
     private let store: Store
+    /// The store's, which outlives this: counting references to it, which all readers have, would take it from one core to the other at every read.
+    private let cache: Unmanaged<LatestCache>
     private let withEventTimes: Bool
     private let featureIDs: [UInt32]
     private var view: OpenView
@@ -24,6 +28,7 @@ struct LatestRead: ~Copyable {
 
     init(_ store: Store, _ view: OpenView, _ targets: [RowProjection.Target], capacity: Int, withEventTimes: Bool) {
         self.store = store
+        unsafe cache = .passUnretained(store.cache)
         self.view = view
         self.withEventTimes = withEventTimes
         featureIDs = targets.map(\.featureID)
@@ -95,7 +100,10 @@ struct LatestRead: ~Copyable {
         if columns.isFinished { makeColumns(columns.count) }
         try view.checkHorizon(now)
         sink.clear(row)
-        return try store.cache.answer(view: view.id, entity: entity, at: now, ttlMicros: walk.ttlMicros, into: &sink)
+        let found = unsafe cache._withUnsafeGuaranteedRef { $0.find(view: view.id, entity: entity, at: now) }
+        guard let found else { return false }
+        try found.replay(at: now, ttlMicros: walk.ttlMicros, into: &sink)
+        return true
     }
 
     /// The same from the store, for an entity that `readKept` has not found; from then on the cache has it.
