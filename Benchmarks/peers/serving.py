@@ -91,8 +91,18 @@ def resident_mb(pid, what="VmRSS"):
         return next(int(l.split()[1]) for l in status if l.startswith(what)) / 1000
 
 
-def load(server, port, **options):
-    arguments = [LOAD, server, "--port", str(port), "--seconds", str(options.pop("seconds", SECONDS))]
+def real_time():
+    """What gives a command a real-time priority; nothing where the system does not allow that."""
+    prefix = ["chrt", "--rr", "1"]
+    try:
+        subprocess.run([*prefix, "true"], check=True, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return prefix
+
+
+def load(server, port, prefix=(), **options):
+    arguments = [*prefix, LOAD, server, "--port", str(port), "--seconds", str(options.pop("seconds", SECONDS))]
     for name, option in options.items():
         arguments += [f"--{name.replace('_', '-')}", str(option)]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, text=True, timeout=300)
@@ -113,24 +123,33 @@ class Bench:
         self.port, self.redis_port = free_port(), free_port()
         self.redis = subprocess.Popen(["redis-server", "--port", str(self.redis_port), "--save", "", "--appendonly", "no"],
                                       cwd=work, stdout=subprocess.DEVNULL)
-        self.server = subprocess.Popen(
-            [WHENCE, "serve", "--data", f"{work}/store", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "off", "--store-block-cache", "1024"],
-            stdout=open(f"{work}/serve.log", "w"), stderr=subprocess.STDOUT)
         wait_for(self.redis_port, self.redis, "redis-server")
-        wait_for(self.port, self.server, "whence serve")
-        self.client = whencedb.connect(f"127.0.0.1:{self.port}")
+        self.serve()
         self.client.apply(DEFINITIONS)
         self.history = data.history()
         self.parquet = f"{work}/history.parquet"
         pq.write_table(self.history, self.parquet, compression="zstd")
 
+    def serve(self, *flags):
+        """Starts the server of Whence."""
+        self.server = subprocess.Popen(
+            [WHENCE, "serve", "--data", f"{self.work}/store", "--listen", f"127.0.0.1:{self.port}", "--http-listen", "off",
+             "--store-block-cache", "1024", *flags],
+            stdout=open(f"{self.work}/serve.log", "a"), stderr=subprocess.STDOUT)
+        wait_for(self.port, self.server, "whence serve")
+        self.client = whencedb.connect(f"127.0.0.1:{self.port}")
+
+    def end(self, process):
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
     def close(self):
         for process in (self.server, self.redis):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            self.end(process)
 
     def utc(self, table):
         """The same table with its event times said to be UTC."""
@@ -255,9 +274,23 @@ class Bench:
         line("join_remote_vs_duckdb_s", ours, theirs, theirs / ours)
 
     def busy(self):
-        """Reads at a fifth of what the server can do, alone and while a join and a backfill run."""
+        """Reads at a fifth of what the server can do, alone and while a join and a backfill run: with the settings that are the default, and
+        with event loops of a real-time priority."""
+        # A generator that waits for a processor measures that, and not the server. It shares both of them with the clients of the bulk work, which
+        # in practice are on other machines: where the system allows it, it does not wait for them.
+        prefix = real_time()
+        self.reads_while_busy("reads_while_busy_p99_us", prefix)
+        if not prefix:
+            return note("# the system gives no real-time priorities: the generator's own waits count, and there is no server with them")
+        self.end(self.server)
+        self.serve("--realtime-loops")
+        self.reads_while_busy("reads_while_busy_realtime_p99_us", prefix)
+        self.end(self.server)
+        self.serve()
+
+    def reads_while_busy(self, name, prefix):
         rate = load("whence", self.port, connections=8, depth=1, seconds=2)["requests_per_s"] / 5
-        idle = min(load("whence", self.port, connections=8, depth=8, rate=rate)["p99_us"] for _ in range(RUNS))
+        idle = min(load("whence", self.port, prefix, connections=8, depth=8, rate=rate)["p99_us"] for _ in range(RUNS))
         script = (
             "import sys, time; sys.path.insert(0, sys.argv[1]); import data, whencedb, pyarrow as pa\n"
             "def utc(t): return t.set_column(1, 'event_time', t['event_time'].cast(pa.timestamp('us', tz='UTC')))\n"
@@ -266,18 +299,17 @@ class Bench:
             "while True:\n"
             "    c.as_of(t, 'all').to_arrow() if sys.argv[3] == 'join' else c.backfill('written', t)\n"
             "    print('done', flush=True)\n")
-        # Below the reads' priority on the client's side: what is measured is the server, on a machine that has two cores.
         workers = [subprocess.Popen(["nice", "-n", "19", sys.executable, "-c", script, os.path.dirname(__file__), f"127.0.0.1:{self.port}", kind],
                                     stdout=subprocess.PIPE, text=True) for kind in ("join", "backfill")]
         for worker in workers:
             worker.stdout.readline()
         time.sleep(0.5)
-        busy = min(load("whence", self.port, connections=8, depth=8, rate=rate, seconds=8)["p99_us"] for _ in range(RUNS))
+        busy = min(load("whence", self.port, prefix, connections=8, depth=8, rate=rate, seconds=8)["p99_us"] for _ in range(RUNS))
         for worker in workers:
             worker.kill()
             done = worker.stdout.read().count("done")
             note(f"# while that ran: {done} {worker.args[-1]}s done")
-        line("reads_while_busy_p99_us", busy, idle, busy / idle)
+        line(name, busy, idle, busy / idle)
 
     def connections(self, count=10_000):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

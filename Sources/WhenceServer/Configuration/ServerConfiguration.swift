@@ -19,6 +19,8 @@ public struct ServerConfiguration: Sendable {
     /// Where administrative acts and refusals are recorded; nil: nowhere but in the log.
     public var auditLog: String?
     public var limits = ServerLimits()
+    /// Whether event loops have the lowest real-time priority, which the system has to allow (`EventLoopPriority`).
+    public var realtimeLoops = false
     /// A request that takes longer is logged, with where its time went; nil: none is.
     public var slowRequest: Duration? = .seconds(1)
     public var log = LogSettings()

@@ -69,6 +69,9 @@ extension ServerSetting {
             .number(
                 "store.backfill", \.store.backfillBytes, 1...mebibyte, scale: mebibyte, "MiB", "Memory of one backfill before it spills."),
             .number("store.threads", \.store.threads, 1...256, "N", "Threads that one join or backfill may use."),
+            .flag(
+                "realtime_loops", \.realtimeLoops,
+                "Threads that serve the network take the processor from all others at once; the system has to allow it."),
             ServerSetting(
                 key: "store.durability", valueName: "synced|buffered",
                 help: "What an acknowledged write survives: a power failure, or the end of the process.", isSwitch: false

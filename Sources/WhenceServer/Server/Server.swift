@@ -53,6 +53,13 @@ public final class Server: Service, Sendable {
     /// Begins to listen. Returns the address, with the port that the system has chosen where 0 was asked for.
     @discardableResult public func start() async throws(WhenceError) -> ListenAddress {
         Server.raiseFileLimit()
+        if core.configuration.realtimeLoops {
+            for loop in loops {
+                guard (try? await loop.eventLoop.submit { EventLoopPriority.raise() }.get()) == true else {
+                    throw EventLoopPriority.refusal
+                }
+            }
+        }
         let loops = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
         let (core, tls, outboxBytes) = (core, tls, core.limits.outboxBytes)
         let bootstrap = ServerBootstrap(group: group)

@@ -18,8 +18,10 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
     private let principal: Principal
     private let core: ServerCore
     private var cutter: BlockCutter
+    /// The view's, then those of retired features that the versions carry.
     private var features: [SchemaField] = []
-    /// Of their columns: with the view's name in front where the history has a column of the feature's name itself.
+    /// Of their columns: with the view's name in front where the history has a column of the feature's name itself; with a retired one's id
+    /// where another feature has its name.
     private var names: [String] = []
     private var versions: [Version]?
     private var next = 0
@@ -64,7 +66,8 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
                 hint: "scan the view for a range of event times")
         }
         self.versions = versions
-        names = features.map { HistoryJob.columnNames.contains($0.name) ? "\(request.view).\($0.name)" : $0.name }
+        names = features.map { columnName($0.name) }
+        addRetired(of: versions, view)
         try output.send(
             StreamSchema(
                 knownAt: knownAt == .distantPast ? nil : knownAt,
@@ -73,12 +76,32 @@ final class HistoryJob: StreamJob, @unchecked Sendable {
                     types: [.string, .timestamp, .timestamp, .timestamp, .list(.string)] + features.map(\.type))))
     }
 
+    private func columnName(_ feature: String) -> String {
+        HistoryJob.columnNames.contains(feature) ? "\(request.view).\(feature)" : feature
+    }
+
+    /// Adds the columns of retired features that `versions` carry, in the order in which they are met.
+    private func addRetired(of versions: [Version], _ view: StoredView) {
+        var known = Set(features.map(\.id))
+        var taken = Set(names)
+        for version in versions {
+            for (field, name, _) in version.values where known.insert(field).inserted {
+                // The last schema that has it knows its widest type. One that is in none has been added since this read began.
+                guard let retired = view.schemas.reversed().lazy.flatMap(\.fields).first(where: { $0.id == field }) else { continue }
+                let column = taken.contains(columnName(name)) ? "\(name) (retired, id \(field))" : columnName(name)
+                taken.insert(column)
+                features.append(retired)
+                names.append(column)
+            }
+        }
+    }
+
     private func columns(_ versions: ArraySlice<Version>) throws(WhenceError) -> ColumnBatch {
         let kinds = ColumnBuilder(.string)
         let times = (0..<3).map { _ in ColumnBuilder(.timestamp) }
         let carries = ColumnBuilder(.list(.string))
         let builders = features.map { ColumnBuilder($0.type) }
-        // By id: a retired feature of the same name is another one, and has no column here.
+        // By id: a retired feature of the same name is another one.
         let places = Dictionary(features.enumerated().map { ($1.id, $0) }) { first, _ in first }
         for version in versions {
             try kinds.append(.string("\(version.kind)"))

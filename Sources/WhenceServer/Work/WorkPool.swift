@@ -62,12 +62,13 @@ final class WorkPool: Sendable {
         for index in 0..<threads {
             ended.enter()
             let thread = Thread { [self] in
+                // From within: a name that a thread is given before it runs is not the system's on Linux.
+                Thread.current.name = "\(name)-\(index)"
                 // On Linux this is the calling thread's alone.
                 if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Int32(niceness)) }
                 work()
                 ended.leave()
             }
-            thread.name = "\(name)-\(index)"
             thread.stackSize = 2 << 20
             thread.start()
         }
