@@ -160,6 +160,39 @@ def test_frames_of_all_libraries_are_written(client, driver):
         assert client.get("eta", [driver])["speed"][0] == number
 
 
+@pytest.mark.parametrize("kind", [pl.Categorical, pl.Enum(["A", "B", "up", "down"])], ids=["categorical", "enum"])
+def test_categories_of_polars_are_strings_everywhere(client, driver, kind):
+    """As join key and as feature, written and asked for, online and in a spine."""
+    at = START + (driver - 1_000_000) * HOUR
+    keys = {"origin": pl.Series(["A", "B"], dtype=kind), "stop": [driver, driver]}
+    client.write("roads", pl.DataFrame(keys | {"event_time": [at, at], "text": pl.Series(["up", "down"], dtype=kind)}))
+    for entities in (keys, pl.DataFrame(keys)):
+        assert client.get(["roads.text"], entities).to_arrow()["roads.text"].to_pylist() == ["up", "down"]
+    assert client.prepare(["roads.text"])(keys)["roads.text"].tolist() == ["up", "down"]
+    spine = pl.DataFrame(keys | {"event_time": [at, at - HOUR]})
+    joined = client.as_of(spine, ["roads.text"])
+    assert joined["roads.text"].to_pylist() == ["up", None]
+    assert joined.to_polars()["origin"].dtype == spine["origin"].dtype
+    batches = list(client.as_of_batches(pl.concat([spine, spine]), ["roads.text"], batch_rows=1))
+    assert sum(batch.num_rows for batch in batches) == 4
+
+
+@pytest.mark.parametrize("wall", [datetime.datetime(2024, 3, 10, 2, 30), pd.Timestamp(2024, 11, 3, 1, 30)], ids=["skipped", "twice"])
+def test_an_instant_that_a_clock_skips_or_repeats_is_never_committed(client, driver, wall):
+    key, zone = {"driver": [driver]}, "America/New_York"
+    for ask in (
+        lambda: client.write("trips", key | {"speed": [1.0]}, wall, zone=zone),
+        lambda: client.delete("trips", key, wall, zone=zone),
+        lambda: client.retract("trips", key, wall, zone=zone),
+        lambda: client.backfill("trips", key | {"speed": [1.0]}, wall, zone=zone),
+        lambda: client.as_of(key | {"event_time": [START]}, "eta", known_at=wall, zone=zone),
+    ):
+        with pytest.raises(whencedb.InputError) as raised:
+            ask()
+        assert raised.value.code == 1002
+    assert len(client.history("trips", key)) == 0
+
+
 def test_prepared_reads_and_pipelines(client):
     drivers = [next(_next_driver) for _ in range(100)]
     client.write("trips", {"driver": drivers, "speed": np.arange(100.0), "count": range(100)} | {"count": list(range(100))}, now() - HOUR)

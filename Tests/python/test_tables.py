@@ -110,6 +110,13 @@ FITS = [
     ("string", pa.array(["a"], pa.large_string())),
     ("string", pa.array(["a", "b", "a"]).dictionary_encode()),
     ("string", pl.Series(["a"]).to_arrow()),
+    ("string", pa.chunked_array([pl.Series(["a", "b", None], dtype=pl.Categorical).to_arrow()])),
+    ("string", pa.table(pl.DataFrame({"x": pl.Series(["a", "b", "a", None], dtype=pl.Categorical)})).column(0)),
+    ("string", pa.table(pl.DataFrame({"x": pl.Series(["a", "b"], dtype=pl.Enum(["b", "a"]))})).column(0).chunk(0)),
+    ("string", pa.chunked_array([], pa.dictionary(pa.int8(), pa.string()))),
+    ("bytes", pa.array([b"a", None, b"a"], pa.binary()).dictionary_encode()),
+    ("float32", pa.array([3.4e38, float("inf"), float("-inf"), float("nan"), None])),
+    ("vector<2>", pa.chunked_array([pa.array([[1.0, float("inf")], None], pa.list_(pa.float64()))])),
     ("bytes", pa.array([b"ab"], pa.binary(2))),
     ("bytes", pa.array([b"ab"], pa.large_binary())),
     ("bool", pa.nulls(3)),
@@ -125,6 +132,8 @@ def test_what_fits_becomes_what_is_declared(name, array):
     found = tables.conform(array, WireType.named(name), "x")
     assert found.type == WireType.named(name).arrow
     assert len(found) == len(array) and found.null_count == array.null_count
+    if name in ("string", "bytes"):
+        assert found.to_pylist() == array.to_pylist()
 
 
 REFUSED = [
@@ -148,6 +157,19 @@ def test_what_does_not_fit_is_refused_and_named(name, array):
     with pytest.raises(InputError) as raised:
         tables.conform(array, WireType.named(name), "speed")
     assert raised.value.place == "column 'speed'" and raised.value.code == 1001
+
+
+@pytest.mark.parametrize("name", ["float32", "vector<2>", "list<float32>"])
+@pytest.mark.parametrize("large", [1e300, -3.5e38])
+def test_what_float32_cannot_hold_is_refused_and_no_infinity(name, large):
+    kind = WireType.named(name)
+    given = [1.0, None, float("inf"), large] if name == "float32" else [[1.0, 2.0], None, [0.0, float("inf")], [0.5, large]]
+    wide = pa.float64() if name == "float32" else pa.list_(pa.float64())
+    for array in (pa.array(given, wide), pa.chunked_array([pa.array(given[:2], wide), pa.array(given[2:], wide)])):
+        with pytest.raises(InputError, match="row 4 is too large for") as raised:
+            tables.conform(array, kind, "speed")
+        assert raised.value.place == "column 'speed'" and raised.value.code == 1001
+    assert tables.conform(pa.array(given, wide).slice(1, 2), kind, "speed").null_count == 1
 
 
 def test_tables_of_all_kinds_are_the_same():

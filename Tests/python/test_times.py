@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from whencedb import tables
 from whencedb.errors import InputError
-from whencedb.times import TIMESTAMP, microseconds, to_times
+from whencedb.times import TIMESTAMP, array_of, microseconds, to_times
 
 UTC = datetime.timezone.utc
 NEW_YORK = datetime.timezone(datetime.timedelta(hours=-5))
@@ -50,6 +50,12 @@ def test_one_instant(time, expected):
         None,
         True,
         1.5,
+        pd.NaT,
+        np.datetime64("NaT"),
+        np.timedelta64(3, "s"),
+        2**63,
+        2**70,
+        object(),
     ],
     ids=repr,
 )
@@ -63,6 +69,28 @@ def test_a_zone_makes_wall_clocks_instants():
     assert microseconds(datetime.datetime(2013, 1, 1), zone="America/New_York") == 1_357_016_400_000_000
     assert microseconds("2013-01-01T00:00:00", zone="America/New_York") == 1_357_016_400_000_000
     assert microseconds(datetime.date(2013, 1, 1), zone="America/New_York") == 1_357_016_400_000_000
+
+
+@pytest.mark.parametrize("unit", ["D", "h", "m", "s", "ms", "us", "ns"])
+def test_the_times_of_numpy_are_wall_clocks_of_a_zone(unit):
+    day = np.datetime64("2013-01-01", unit)
+    assert microseconds(day, zone="America/New_York") == 1_357_016_400_000_000
+    assert to_times(tables.column(np.array([day]), "at"), "at", zone="UTC").cast(pa.int64()).to_pylist() == [1_356_998_400_000_000]
+
+
+def test_times_of_numpy_that_would_wrap_around():
+    far = np.array([10**16], "M8[h]")
+    with pytest.raises(InputError, match="out of range"):
+        microseconds(far[0], zone="UTC")
+    with pytest.raises(InputError, match="out of range"):
+        tables.column(far, "at")
+
+
+def test_an_instant_is_floored_where_the_caller_says_so():
+    fine = pd.Timestamp("1969-12-31 23:59:59.999999999", tz="UTC")
+    with pytest.raises(InputError, match="finer"):
+        microseconds(fine)
+    assert microseconds(fine, floor=True) == -1
 
 
 def columns_of(times):
@@ -106,10 +134,17 @@ def test_seconds_that_are_too_many_are_refused():
 
 
 @pytest.mark.parametrize("wall", ["2024-03-10 02:30", "2024-11-03 01:30"], ids=["skipped", "twice"])
-def test_the_nights_on_which_clocks_are_set(wall):
-    with pytest.raises(InputError) as raised:
-        to_times(pa.array([datetime.datetime.fromisoformat(wall)]), "at", zone="America/New_York")
-    assert "UTC" in raised.value.hint
+@pytest.mark.parametrize("form", [str, datetime.datetime.fromisoformat, pd.Timestamp, np.datetime64], ids=["text", "datetime", "pandas", "numpy"])
+def test_the_nights_on_which_clocks_are_set(form, wall):
+    """One instant is refused as a column is."""
+    for ask in (
+        lambda: microseconds(form(wall), "at", zone="America/New_York"),
+        lambda: to_times(array_of(np.array([form(wall)]) if form is np.datetime64 else [form(wall)]), "at", zone="America/New_York"),
+    ):
+        with pytest.raises(InputError) as raised:
+            ask()
+        assert raised.value.code == 1002 and "UTC" in raised.value.hint
+    assert microseconds(form("2024-03-10 03:30"), zone="America/New_York") == 1_710_055_800_000_000
 
 
 @pytest.mark.parametrize("array", [pa.array([1, 2]), pa.array([1.5]), pa.array([True])], ids=str)
@@ -118,9 +153,13 @@ def test_numbers_are_no_times(array):
         to_times(array, "at", zone="UTC")
 
 
-def test_an_unknown_zone():
-    with pytest.raises(InputError):
-        to_times(pa.array([datetime.datetime(2024, 1, 1)]), "at", zone="Atlantis/City")
+@pytest.mark.parametrize("zone", ["Atlantis/City", "../x", "Europe"])
+def test_an_unknown_zone(zone):
+    wall = datetime.datetime(2024, 1, 1)
+    for ask in (lambda: to_times(pa.array([wall]), "at", zone=zone), lambda: microseconds(wall, "at", zone=zone)):
+        with pytest.raises(InputError, match="there is no zone") as raised:
+            ask()
+        assert raised.value.code == 1002 and "IANA" in raised.value.hint
 
 
 def test_nanoseconds_among_objects_are_seen_too():

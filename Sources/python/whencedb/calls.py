@@ -235,7 +235,7 @@ def _event_times(given: pa.Table, options: TableOptions, place: str) -> tuple[st
     """The name of the column of event times, which one instant for all rows becomes too."""
     if isinstance(options.event_time, str):
         return options.event_time, given
-    instant = times.microseconds(options.event_time, f"{place}, event_time", options.zone)
+    instant = times.microseconds(options.event_time, f"{place}, event_time", options.zone, options.floor_times)
     if "event_time" in given.column_names:
         raise InputError("the table has event times, and one for all rows was given too", place=place)
     constant = pa.repeat(pa.scalar(instant, pa.int64()), given.num_rows).cast(times.TIMESTAMP)
@@ -341,13 +341,13 @@ def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -
 
 def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any) -> StreamCall:
     at = [times.microseconds(instant, "instants", options.zone) for instant in instants]
-    start = times.EARLIEST if first is None else times.microseconds(first, "start")
-    end = times.LATEST if last is None else times.microseconds(last, "end")
+    start = times.EARLIEST if first is None else times.microseconds(first, "start", options.zone)
+    end = times.LATEST if last is None else times.microseconds(last, "end", options.zone)
     return _join(chosen, options, messages.EntitiesSource(view, at, start, end))
 
 
 def _join(chosen: Selection, options: JoinOptions, source: Any) -> StreamCall:
-    pin = times.optional_microseconds(options.known_at, "known_at")
+    pin = times.optional_microseconds(options.known_at, "known_at", options.zone)
     return StreamCall(
         f"as_of {chosen}",
         kinds.JOIN,

@@ -38,8 +38,7 @@ def result_of(columns: Columns, batches: list[pa.RecordBatch], spine: pa.Table |
     if spine is not None:
         if table.num_rows != spine.num_rows:
             raise violation(f"a join of {spine.num_rows} rows was answered with {table.num_rows}")
-        names = columns.new
-        table = pa.table([*spine.columns, *(table.column(name) for name in names)], names=[*spine.column_names, *names])
+        table = pa.Table.from_arrays([*spine.columns, *(table.column(name) for name in columns.new)], schema=_beside(spine, columns))
     return Result(table, columns.known_at, columns.name)
 
 
@@ -56,6 +55,11 @@ def with_spine_rows(columns: Columns, batch: pa.RecordBatch, spine: pa.Table, fi
     part = spine.slice(first, batch.num_rows)
     if part.num_rows != batch.num_rows:
         raise violation(f"a join of {spine.num_rows} rows was answered with more")
-    names = columns.new
-    arrays = [*(one_chunk(column) for column in part.columns), *(batch.column(name) for name in names)]
-    return pa.RecordBatch.from_arrays(arrays, names=[*spine.column_names, *names])
+    arrays = [*(one_chunk(column) for column in part.columns), *(batch.column(name) for name in columns.new)]
+    return pa.RecordBatch.from_arrays(arrays, schema=_beside(spine, columns))
+
+
+def _beside(spine: pa.Table, columns: Columns) -> pa.Schema:
+    """The fields of the spine as they are, with what a library says of its own types beside them, and those of the answer."""
+    answered = columns.schema.arrow
+    return pa.schema([*spine.schema, *(answered.field(name) for name in columns.new)])

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .errors import InputError
-from .times import array_of, to_times
+from .times import array_of, decoded, to_times
 from .wire.columns import MOST_ROWS, write_columns
 from .wire.primitives import Payload
 from .wire.types import LIST, VECTOR, WireSchema, WireType, wire_type
@@ -92,7 +93,7 @@ def column(values: Any, name: str) -> Any:
             return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
         if not isinstance(values, np.ndarray) and hasattr(values, "to_arrow"):
             return values.to_arrow()
-        return array_of(values) if _holds_objects(values) else pa.array(values)
+        return array_of(values) if _holds_objects(values) or isinstance(values, np.ndarray) else pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"the values do not make a column: {error}", code=1001, place=f"column '{name}'") from None
 
@@ -105,20 +106,37 @@ def _holds_objects(values: Any) -> bool:
 
 
 def conform(array: Any, kind: WireType, name: str, *, zone: str | None = None, floor: bool = False) -> Any:
-    """A column as the declared type. Values change their type where none of them changes by it, and float64 is rounded to float32."""
+    """A column as the declared type. Values change their type where none of them changes by it; float64 is rounded to float32, but never to
+    an infinity."""
     target, place = kind.arrow, f"column '{name}'"
     if array.type == target:
         return array
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+    array = decoded(array)
     if kind.scalar == 8 and kind.shape not in (LIST, VECTOR):
         return to_times(array, place, zone=zone, floor=floor)
     if not _may_become(array.type, target):
         raise InputError(f"the column holds {array.type}, and {kind.name} is declared", code=1001, place=place, hint="convert the column")
     try:
-        return array.cast(target)
+        found = array.cast(target)
     except pa.ArrowException as error:
         raise InputError(f"a value does not fit {kind.name}: {error}", code=1001, place=place) from None
+    if kind.element == pa.float32() and (row := _overflow(array, found)) is not None:
+        raise InputError(
+            f"a value of row {row + 1} is too large for {kind.name}", code=1001, place=place, hint="scale it, or declare float64"
+        )
+    return found
+
+
+def _overflow(given: Any, found: Any) -> int | None:
+    """The first row in which a finite number became an infinity: Arrow rounds it so without a word."""
+    is_list = pa.types.is_list(found.type) or pa.types.is_fixed_size_list(found.type)
+    if not pc.any(pc.is_inf(pc.list_flatten(found) if is_list else found)).as_py():
+        return None
+    given, found, rows = one_chunk(given), one_chunk(found), None
+    if is_list:
+        given, found, rows = pc.list_flatten(given), pc.list_flatten(found), pc.list_parent_indices(found)
+    at = pc.index(pc.and_(pc.is_inf(found), pc.is_finite(given)), True).as_py()
+    return None if at < 0 else at if rows is None else rows[at].as_py()
 
 
 def _may_become(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -140,9 +158,8 @@ def _may_become(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def natural(array: Any, name: str) -> tuple[Any, WireType]:
     """A column in the type of the wire that is nearest to its own, where no definition says which."""
+    array = decoded(array)
     kind = array.type
-    if pa.types.is_dictionary(kind):
-        return natural(array.cast(kind.value_type), name)
     if pa.types.is_integer(kind):
         wanted = WireType.named("int64")
     elif pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

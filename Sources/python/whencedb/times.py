@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -19,23 +18,28 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def microseconds(time: Any, place: str = "time", zone: str | None = None) -> int:
+def microseconds(time: Any, place: str = "time", zone: str | None = None, floor: bool = False) -> int:
     """One instant as microseconds since the Unix epoch.
 
     Takes an aware `datetime` (also pandas' and pyarrow's), text with an offset (`2013-01-31T05:00:00Z`), and the int microseconds that this
-    package returns as commit times and pins. Times without a zone are refused unless `zone` names one.
+    package returns as commit times and pins. Times without a zone, as all of numpy's are, are read and refused as those of a column: `zone`
+    names one, and a wall clock that it skips or repeats is no instant.
     """
-    if isinstance(time, bool) or time is None:
+    if time is None or isinstance(time, (bool, np.timedelta64)):
         raise InputError(f"{time!r} is no time", code=1002, place=place)
     if isinstance(time, (int, np.integer)):
+        if not EARLIEST <= int(time) <= LATEST:
+            raise InputError(f"{time} microseconds are out of range", code=1002, place=place)
         return int(time)
-    if isinstance(time, datetime.datetime) and not getattr(time, "nanosecond", 0):
-        if time.tzinfo is None and zone:
-            time = time.replace(tzinfo=ZoneInfo(zone))
-        if time.tzinfo is not None:
-            return (time - _EPOCH) // _MICROSECOND
-    array = to_times(array_of([time]), place, zone=zone)
-    found = array.cast(pa.int64())[0].as_py()
+    if isinstance(time, datetime.datetime) and time != time:
+        raise InputError("a time is missing", code=1002, place=place)
+    if isinstance(time, datetime.datetime) and time.utcoffset() is not None and not getattr(time, "nanosecond", 0):
+        return (time - _EPOCH) // _MICROSECOND
+    try:
+        array = array_of(np.array([time]) if isinstance(time, np.datetime64) else [time])
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{time!r} is no time: {error}", code=1002, place=place) from None
+    found = to_times(array, place, zone=zone, floor=floor).cast(pa.int64())[0].as_py()
     if found is None:
         raise InputError("a time is missing", code=1002, place=place)
     return int(found)
@@ -46,8 +50,9 @@ def optional_microseconds(time: Any, place: str, zone: str | None = None) -> int
 
 
 def array_of(values: Any) -> Any:
-    """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word."""
-    array = pa.array(values)
+    """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word, and knows
+    only some of numpy's units."""
+    array = pa.array(_in_a_known_unit(values) if isinstance(values, np.ndarray) else values)
     if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
         return array
     first = next(value for value in values if getattr(value, "nanosecond", 0))
@@ -57,8 +62,35 @@ def array_of(values: Any) -> Any:
     return pa.array(ticks, pa.timestamp("ns", tz=None if first.tzinfo is None else "UTC"))
 
 
+def _in_a_known_unit(values: np.ndarray) -> np.ndarray:
+    """Years to weeks as days, hours and minutes as seconds: exactly the same times. Numpy wraps around without a word where they are too far."""
+    if values.dtype.kind != "M":
+        return values
+    unit = {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s", "generic": "us"}.get(np.datetime_data(values.dtype)[0])
+    if unit is None:
+        return values
+    found = values.astype(f"M8[{unit}]")
+    if not np.array_equal(found.astype(values.dtype), values, equal_nan=True):
+        raise ValueError("a time is out of range")
+    return found
+
+
 def _nanoseconds(array: Any) -> list[int | None]:
     return array.cast(pa.timestamp("us", tz=array.type.tz)).cast(pa.timestamp("ns", tz=array.type.tz)).cast(pa.int64()).to_pylist()
+
+
+def decoded(array: Any) -> Any:
+    """The values of a dictionary, one for each row; any other array as it is. Arrow casts only some dictionaries, and takes no rows of
+    the views that the categories of polars are."""
+    if not pa.types.is_dictionary(array.type):
+        return array
+    if isinstance(array, pa.ChunkedArray):
+        chunks = [decoded(chunk) for chunk in array.chunks]
+        return pa.chunked_array(chunks, chunks[0].type if chunks else array.type.value_type)
+    kind, values = array.type.value_type, array.dictionary
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        values = values.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
+    return values.take(array.indices)
 
 
 def to_times(array: Any, place: str, *, zone: str | None = None, floor: bool = False) -> Any:
@@ -66,11 +98,10 @@ def to_times(array: Any, place: str, *, zone: str | None = None, floor: bool = F
 
     Refuses times without a zone unless `zone` names one, and times finer than a microsecond unless `floor` is set.
     """
+    array = decoded(array)
     kind = array.type
     if kind == TIMESTAMP:
         return array
-    if pa.types.is_dictionary(kind):
-        return to_times(array.cast(kind.value_type), place, zone=zone, floor=floor)
     if pa.types.is_null(kind):
         return array.cast(TIMESTAMP)
     if pa.types.is_date(kind):
@@ -124,6 +155,13 @@ def _in_microseconds(array: Any, tz: str | None, place: str, floor: bool) -> Any
 
 
 def _in_zone(array: Any, zone: str, place: str) -> Any:
+    try:
+        # No choice between two times is made here, and so whatever is wrong is the zone.
+        pc.assume_timezone(pa.array([0], pa.timestamp("us")), zone, ambiguous="earliest", nonexistent="earliest")
+    except pa.ArrowException:
+        raise InputError(
+            f"there is no zone '{zone}'", code=1002, place=place, hint="give zone= an IANA name, such as 'Europe/Berlin' or 'UTC'"
+        ) from None
     try:
         return pc.assume_timezone(array, zone).cast(TIMESTAMP)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
