@@ -8,9 +8,10 @@ final class ContributionPlan: Sendable {
     let quadratureOf: [Int]
     /// Points and weights by that, padded to whole groups.
     let quadratures: [(groups: Int, points: PackedArray<Double>, weights: PackedArray<Double>)]
-    /// What a row is expected to get from each tree.
+    /// What a row is expected to get from each tree: for each value of a leaf, one behind the other.
     let expected: [Double]
-    /// Leaves in double, by leaf.
+    /// Leaves in double: the first value of every leaf of the forest, then the second, and so on, so that a walk finds the values of one output
+    /// as in a forest that has only them.
     let leaves: PackedArray<Double>
     let stepsMax: Int
     let spare = SparePool<ContributionScratch>(max: 64)
@@ -20,10 +21,12 @@ final class ContributionPlan: Sendable {
         steps.reserveCapacity(forest.nodes.count)
         var quadratureOf: [Int] = []
         var expected: [Double] = []
-        let leaves =
-            forest.settings.precision == .float
-            ? (0..<forest.leafFloats.count).map { Double(forest.leafFloats[$0]) }
-            : (0..<forest.leafValues.count).map { forest.leafValues[$0] }
+        let (count, width) = (forest.leafCount, forest.leafWidth)
+        let isFloat = forest.settings.precision == .float
+        let leaves = (0..<(count * width)).map { index in
+            let place = index % count * width + index / count
+            return isFloat ? Double(forest.leafFloats[place]) : forest.leafValues[place]
+        }
         // The feature of each column.
         var featureOf = Array(repeating: UInt32(0), count: forest.columnCount)
         for index in 0..<forest.tables.count {
@@ -33,10 +36,10 @@ final class ContributionPlan: Sendable {
         for index in 0..<forest.predicates.count { featureOf[Int(forest.predicates[index].column)] = forest.predicates[index].feature }
         var groupsMax = 0
         for tree in 0..<forest.treeCount {
-            let (groups, mean) = ContributionPlan.append(tree, forest, featureOf, leaves, &steps)
+            let (groups, means) = ContributionPlan.append(tree, forest, featureOf, leaves, &steps)
             quadratureOf.append(groups - 1)
             groupsMax = max(groupsMax, groups)
-            expected.append(mean)
+            expected.append(contentsOf: means)
         }
         var quadratures: [(groups: Int, points: PackedArray<Double>, weights: PackedArray<Double>)] = []
         let needed = Set(quadratureOf)
@@ -54,15 +57,15 @@ final class ContributionPlan: Sendable {
         stepsMax = (0..<forest.treeCount).reduce(1) { max($0, Int(forest.trees[$1].leaves + forest.trees[$1].splits)) }
     }
 
-    /// Appends the steps of one tree; returns how many groups of points it needs, and the mean of its leaves.
+    /// Appends the steps of one tree; returns how many groups of points it needs, and the means of its leaves.
     private static func append(
         _ tree: Int, _ forest: Forest, _ featureOf: [UInt32], _ leaves: [Double], _ steps: inout [cf_step]
-    ) -> (groups: Int, mean: Double) {
+    ) -> (groups: Int, means: [Double]) {
         let record = forest.trees[tree]
         let firstNode = Int(record.first_node)
         let first = steps.count
         var uniqueMax = 0
-        var mean = 0.0
+        var means = Array(repeating: 0.0, count: forest.leafWidth)
         let total = forest.covers[firstNode]
         // A node, its place's parent, how many different features lead to it.
         var stack: [(node: Int, parent: Int, isRight: Bool, unique: Int)] = [(0, 0, false, 0)]
@@ -92,14 +95,16 @@ final class ContributionPlan: Sendable {
             nodesOf.append(node)
             if isLeaf {
                 uniqueMax = max(uniqueMax, unique)
-                let value = leaves[Int(record.first_leaf) + Int(step.leaf)]
-                mean += total > 0 ? forest.covers[firstNode + node] / total * value : value / Double(record.leaves)
+                for index in means.indices {
+                    let value = leaves[index * forest.leafCount + Int(record.first_leaf) + Int(step.leaf)]
+                    means[index] += total > 0 ? forest.covers[firstNode + node] / total * value : value / Double(record.leaves)
+                }
             } else {
                 stack.append((Int(packed.child) + 1, place, true, unique))
                 stack.append((Int(packed.child), place, false, unique))
             }
         }
         let points = max(1, (uniqueMax + 1) / 2)
-        return ((points + Int(CF_LANES) - 1) / Int(CF_LANES), mean)
+        return ((points + Int(CF_LANES) - 1) / Int(CF_LANES), means)
     }
 }

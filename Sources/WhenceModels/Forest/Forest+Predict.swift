@@ -12,6 +12,11 @@ extension Forest {
         iterationStarts[iterations.lowerBound]..<iterationStarts[iterations.upperBound]
     }
 
+    /// Whether sums of `iterations` have the base in them.
+    func addsBase(_ iterations: Range<Int>) -> Bool {
+        !settings.base.isEmpty && (iterations.lowerBound == 0 || !settings.baseIsOfFirstIteration)
+    }
+
     /// The raw sums of `rows` rows, `settings.outputs` each. Allocates nothing once as many threads have predicted before as do now.
     ///
     /// `path`: which instructions to use, for tests; the answers are the same to the bit.
@@ -38,7 +43,7 @@ extension Forest {
                 }
             }
         }
-        if settings.scale != 1 || settings.baseIs == .last { finish(rows: rows, &sums) }
+        if settings.scale != 1 || settings.baseIs == .last { finish(rows: rows, addsBase: addsBase(iterations), &sums) }
     }
 
     /// `isSingle`: one row, walked.
@@ -105,13 +110,13 @@ extension Forest {
     }
 
     /// What is done to finished sums.
-    private func finish(rows: Int, _ sums: inout MutableSpan<Double>) {
+    private func finish(rows: Int, addsBase: Bool, _ sums: inout MutableSpan<Double>) {
         let isFloat = settings.precision == .float
         for row in 0..<rows {
             for output in 0..<settings.outputs {
                 let place = row * settings.outputs + output
                 if settings.scale != 1 { sums[place] *= settings.scale }
-                if settings.baseIs == .last, !settings.base.isEmpty {
+                if settings.baseIs == .last, addsBase {
                     let base = settings.base[output]
                     sums[place] = isFloat ? Double(Float(sums[place]) + Float(base)) : sums[place] + base
                 }

@@ -29,6 +29,8 @@ struct ForestSettings: Sendable {
     /// A constant for each output; empty stands for zeros.
     var base: [Double] = []
     var baseIs: Base = .first
+    /// Whether the base belongs to the first iteration, so that sums of later ones alone are without it: CatBoost's.
+    var baseIsOfFirstIteration = false
     /// What finished sums are multiplied with (in double): CatBoost's scale.
     var scale = 1.0
     /// Whether sums are divided by the number of iterations before they are transformed (raw sums are not): LightGBM's random forests.

@@ -37,13 +37,13 @@ extension Model {
     /// `pred_contrib`), and behind them what is expected of any row; their sum is the raw output. As `predictRaw`, with room for
     /// `rawOutputCount * (featureCount + 1)` numbers a row.
     ///
-    /// - Throws: `invalidArgument` for a model that has none (see `hasContributions`).
+    /// - Throws: `invalidArgument` for a model that has none (see `contributionsLack`).
     public func contributions(
         _ features: Span<Double>, rows: Int, iterations asked: Range<Int>? = nil, threads: Int = 1, into answers: inout MutableSpan<Double>
     ) throws(WhenceError) {
-        guard hasContributions else {
+        if let contributionsLack {
             throw WhenceError(
-                .invalidArgument, "this model cannot tell what its features contribute",
+                .invalidArgument, "this model cannot tell what its features contribute: \(contributionsLack)",
                 hint: "contributions are there for linear models, and for trees with plain leaves whose file has the counts of rows")
         }
         let perRow = rawOutputCount * (featureCount + 1)

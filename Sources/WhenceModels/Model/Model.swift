@@ -105,11 +105,16 @@ public final class Model: Sendable {
     }
 
     /// Whether `contributions` are there: only for forests whose file says how many rows came through each node, and for linear models.
-    public var hasContributions: Bool {
+    public var hasContributions: Bool { contributionsLack == nil }
+
+    /// Why there are no `contributions`, as a clause; nil where there are.
+    public var contributionsLack: String? {
         switch body {
-        case .forest(let forest): forest.hasCovers && forest.linear.isEmpty && forest.leafWidth == 1
-        case .linear, .terms: true
-        case .graph: false
+        case .forest(let forest):
+            if !forest.linear.isEmpty { return "its leaves are linear functions" }
+            return forest.hasCovers ? nil : "its file does not say for every tree how many training rows came to each leaf"
+        case .linear, .terms: return nil
+        case .graph: return "a graph of ONNX does not say how many training rows came to each leaf"
         }
     }
 }

@@ -118,11 +118,13 @@ struct TreeBuilder: ~Copyable {
         }
     }
 
-    /// Says what finished sums are multiplied with, and what is added then, where a file says so only behind its trees.
+    /// Says what finished sums are multiplied with, and what is added then where they begin with the first iteration, if a file says so only
+    /// behind its trees: CatBoost's.
     mutating func settle(scale: Double, base: [Double]) {
         settings.scale = scale
         settings.base = base
         settings.baseIs = .last
+        settings.baseIsOfFirstIteration = true
     }
 
     /// Keeps a set of categories, as words of a bitset with the lowest category first, and returns its index, which `isIn` rules

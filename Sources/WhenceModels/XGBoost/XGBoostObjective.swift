@@ -9,7 +9,7 @@ enum XGBoostObjective {
     static func of(_ name: String) -> (transform: OutputTransform, link: Link)? {
         switch name {
         case "reg:squarederror", "reg:linear", "reg:squaredlogerror", "reg:absoluteerror", "reg:quantileerror", "reg:pseudohubererror",
-            "reg:expectileerror", "rank:pairwise", "rank:ndcg", "rank:map", "":
+            "reg:expectileerror", "rank:pairwise", "rank:ndcg", "rank:map":
             (.identity, .identity)
         case "reg:logistic", "binary:logistic": (.sigmoid(scale: 1), .logit)
         case "binary:logitraw": (.identity, .identity)

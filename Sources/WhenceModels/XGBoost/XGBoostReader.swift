@@ -9,8 +9,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
 
     private var version: [Int] = []
     private var booster = ""
-    private var objective = ""
-    private var baseScore: [Float] = []
+    private var objective: String?
+    private var baseScore: [Float]?
     private var classes = 0
     private var targets = 1
     private var featureCount: Int?
@@ -187,23 +187,28 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     // MARK: The model
 
     private func fault(
-        _ message: String, _ code: WhenceError.Code = .malformedInput, hint: String = "the file is damaged; save the model again"
+        _ message: String, _ code: WhenceError.Code = .malformedInput, at path: String = "",
+        hint: String = "the file is damaged; save the model again"
     )
         -> WhenceError
     {
-        WhenceError(code, message, place: source, hint: hint)
+        WhenceError(code, message, place: path.isEmpty ? source : "\(source), \(path)", hint: hint)
     }
 
     private mutating func model() throws(WhenceError) -> Model {
+        // Without them XGBoost refuses a file, too: a guess would be a wrong prediction.
+        guard let objective else { throw fault("the model does not say its objective", at: "learner.objective.name") }
+        guard let baseScore else { throw fault("the model does not say its base score", at: "learner.learner_model_param.base_score") }
         guard let (transform, link) = XGBoostObjective.of(objective) else {
             throw fault(
-                "the objective '\(objective.prefix(80))' is not known", .unknownFormat, hint: "docs/models.md lists the objectives that are"
+                "the objective '\(objective.prefix(80))' is not known", .unknownFormat, at: "learner.objective.name",
+                hint: "docs/models.md lists the objectives that are"
             )
         }
         guard let features = featureCount else { throw fault("'learner_model_param' has no 'num_feature'") }
         let outputs = max(1, classes, targets)
         var base: [Float] = []
-        for score in baseScore.isEmpty ? [0.5] : baseScore {
+        for score in baseScore {
             guard let margin = XGBoostObjective.margin(score, link) else {
                 throw fault("the base score \(score) is out of range for the objective \(objective)")
             }

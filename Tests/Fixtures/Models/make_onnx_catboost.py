@@ -331,7 +331,14 @@ class Maker:
         table = pandas.DataFrame({column: [row[i] for row in rows] for i, column in enumerate(columns)})
         pool = catboost.Pool(table, cat_features=[c for i, c in enumerate(columns) if isinstance(rows[0][i], str)])
         raw = np.asarray(model.predict(pool, prediction_type="RawFormulaVal")).reshape(len(rows), -1)
-        text = {"rows": plain(rows), "raw": plain(raw), "leaves": plain(model.calc_leaf_indexes(pool)) if name.startswith("symmetric") else []}
+        path = self.out / "catboost" / f"{name}.json"
+        model.save_model(str(path), format="json")
+        # A file does not say how CatBoost numbered the leaves of `Depthwise` and `Lossguide` trees: they are told of the model that it reads again.
+        read = catboost.CatBoost().load_model(str(path), format="json")
+        text = {"rows": plain(rows), "raw": plain(raw), "leaves": plain(read.calc_leaf_indexes(pool)) if model.tree_count_ else []}
+        if model.tree_count_ > 1:
+            part = model.predict(pool, prediction_type="RawFormulaVal", ntree_start=1, ntree_end=min(3, model.tree_count_))
+            text["raw_part"] = plain(np.asarray(part).reshape(len(rows), -1))
         if isinstance(model, catboost.CatBoostClassifier):
             text["probability"] = plain(model.predict(pool, prediction_type="Probability"))
         else:
@@ -342,8 +349,6 @@ class Maker:
             sums = values.sum(axis=-1).reshape(len(rows), -1)
             if name.startswith("symmetric") or sums.shape == raw.shape and np.allclose(sums, raw, rtol=1e-9, atol=1e-9):
                 text["contributions"] = plain(values.reshape(len(rows), -1))
-        path = self.out / "catboost" / f"{name}.json"
-        model.save_model(str(path), format="json")
         # What training noted of itself would change from run to run.
         saved = json.loads(path.read_text())
         info = saved["model_info"]
@@ -367,26 +372,26 @@ class Maker:
         table = pandas.DataFrame({"a": x[:, 0], "b": x[:, 1], "c": x[:, 2], "city": city})
         common = dict(iterations=12, depth=3, one_hot_max_size=20, cat_features=["city"], verbose=0, allow_writing_files=False, random_seed=1, thread_count=1)
 
-        def fit(name, model, target, data=table):
+        def fit(name, model, target, data=table, shares=False):
             model.fit(data, target)
             borders = [border for _, values in model._get_borders().items() for border in values[:2]]
             test = rows(self.corners(x[:40], borders[:6]))
             test[0][3] = "never seen"
-            self.catboost(name, model, test, columns)
+            self.catboost(name, model, test, columns, shares)
 
         for policy in ("SymmetricTree", "Depthwise", "Lossguide"):
             kind = "symmetric" if policy == "SymmetricTree" else policy.lower()
             grow = dict(grow_policy=policy, **({} if policy == "SymmetricTree" else {"min_data_in_leaf": 5}))
             fit(f"{kind}_binary", catboost.CatBoostClassifier(**common, **grow), binary)
-            fit(f"{kind}_words", catboost.CatBoostClassifier(loss_function="MultiClass", **common, **grow), words)
+            fit(f"{kind}_words", catboost.CatBoostClassifier(loss_function="MultiClass", **common, **grow), words, shares=True)
             fit(f"{kind}_regression", catboost.CatBoostRegressor(**common, **grow), signal)
         for mode in ("Min", "Max"):
             fit(f"symmetric_nan_{mode.lower()}", catboost.CatBoostRegressor(nan_mode=mode, **common), signal)
         no_gaps = table.fillna(0.0)
         fit("symmetric_no_gaps", catboost.CatBoostRegressor(**common), signal, no_gaps)
-        fit("symmetric_one_against_all", catboost.CatBoostClassifier(loss_function="MultiClassOneVsAll", **common), words)
+        fit("symmetric_one_against_all", catboost.CatBoostClassifier(loss_function="MultiClassOneVsAll", **common), words, shares=True)
         fit("symmetric_poisson", catboost.CatBoostRegressor(loss_function="Poisson", **common), np.abs(signal))
-        fit("symmetric_many_targets", catboost.CatBoostRegressor(loss_function="MultiRMSE", **common), np.stack([signal, -signal], 1))
+        fit("symmetric_many_targets", catboost.CatBoostRegressor(loss_function="MultiRMSE", **common), np.stack([signal, -signal], 1), shares=True)
         counts = {key: value for key, value in common.items() if key != "one_hot_max_size"}
         model = catboost.CatBoostClassifier(one_hot_max_size=1, **counts)
         model.fit(table, binary)
@@ -453,6 +458,9 @@ class Maker:
             model = catboost.CatBoostRegressor(**{**common, "depth": 2}, grow_policy=policy, min_data_in_leaf=1, **more)
             model.fit(pandas.DataFrame(x, columns=columns), signal)
             self.catboost(f"{policy.lower()}_complete", model, rows, columns, shares=True)
+            model = catboost.CatBoostClassifier(**{**common, "depth": 2}, loss_function="MultiClass", grow_policy=policy, min_data_in_leaf=1, **more)
+            model.fit(pandas.DataFrame(x, columns=columns), np.digitize(signal, [-0.5, 0.5]))
+            self.catboost(f"{policy.lower()}_classes_complete", model, rows, columns, shares=True)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,6 @@ import WhenceCore
             var naive = NaiveForest.random(&generator, precision: .double)
             for index in naive.trees.indices {
                 let splits = naive.trees[index].splits
-                guard naive.trees[index].leafWidth == 1 else { continue }
                 var covers = Array(repeating: 0.0, count: splits.count)
                 naive.trees[index].leafCovers = (0...splits.count).map { _ in Double(Int.random(in: 1...9, using: &generator)) }
                 // A split comes before those below it.
@@ -94,7 +93,6 @@ import WhenceCore
                 }
                 naive.trees[index].splitCovers = covers
             }
-            guard naive.trees[0].leafWidth == 1 else { continue }
             let forest = try naive.packed()
             let width = naive.settings.featureCount
             let outputs = naive.settings.outputs
@@ -113,12 +111,30 @@ import WhenceCore
         }
     }
 
+    @Test("Who has no contributions says why") func lack() throws {
+        let plain = try Model.read(.file(try Fixture("lightgbm", "named", suffix: ".txt").path))
+        #expect(plain.hasContributions && plain.contributionsLack == nil)
+        let cases = [
+            (try Model.read(.file(try Fixture("lightgbm", "linear", suffix: ".txt").path)), "its leaves are linear functions"),
+            (try CatBoostFaultTests.model(CatBoostFaultTests.symmetric()), "how many training rows came to each leaf"),
+            (try ONNXFaultTests.model(ONNXBytes.tree()), "a graph of ONNX"),
+        ]
+        for (model, says) in cases {
+            #expect(!model.hasContributions)
+            expectError(.invalidArgument, "cannot tell what its features contribute", says) {
+                _ = try model.contributions(Array(repeating: 0, count: model.featureCount), rows: 1)
+            }
+        }
+    }
+
     /// Shapley's values from their definition: over all subsets of features.
     private func shapley(_ naive: NaiveForest, _ row: [Double]) -> [Double] {
         let width = naive.settings.featureCount
         var answers = Array(repeating: 0.0, count: naive.settings.outputs * (width + 1))
+        // The value of a leaf that is meant.
+        var index = 0
         func value(_ tree: TreeForm, _ at: Int32, _ subset: Int) -> Double {
-            guard at >= 0 else { return tree.leafValues[Int(~at)] }
+            guard at >= 0 else { return tree.leafValues[Int(~at) * tree.leafWidth + index] }
             let split = tree.splits[Int(at)]
             if subset >> Int(split.feature) & 1 == 1 {
                 var one = TreeForm()
@@ -136,14 +152,17 @@ import WhenceCore
         func factorial(_ n: Int) -> Double { n < 2 ? 1 : Double(n) * factorial(n - 1) }
         for tree in naive.trees {
             let root: Int32 = tree.splits.isEmpty ? ~0 : 0
-            let start = tree.output * (width + 1)
-            answers[start + width] += value(tree, root, 0)
-            let values = (0..<(1 << width)).map { value(tree, root, $0) }
-            for feature in 0..<width {
-                for subset in 0..<(1 << width) where subset >> feature & 1 == 0 {
-                    let size = subset.nonzeroBitCount
-                    let weight = factorial(size) * factorial(width - size - 1) / factorial(width)
-                    answers[start + feature] += weight * (values[subset | 1 << feature] - values[subset])
+            for place in 0..<tree.leafWidth {
+                index = place
+                let start = (tree.leafWidth == 1 ? tree.output : place) * (width + 1)
+                answers[start + width] += value(tree, root, 0)
+                let values = (0..<(1 << width)).map { value(tree, root, $0) }
+                for feature in 0..<width {
+                    for subset in 0..<(1 << width) where subset >> feature & 1 == 0 {
+                        let size = subset.nonzeroBitCount
+                        let weight = factorial(size) * factorial(width - size - 1) / factorial(width)
+                        answers[start + feature] += weight * (values[subset | 1 << feature] - values[subset])
+                    }
                 }
             }
         }

@@ -21,6 +21,19 @@ import WhenceCore
         try agreement.checkContributions(relative: 2e-5)
     }
 
+    @Test(
+        "Contributions of leaves of several values, which XGBoost has none of, add up to the raw sums",
+        arguments: ["vector_leaf", "tiny_vector"])
+    func vectorLeaves(name: String) throws {
+        let agreement = try Agreement("xgboost", name, suffix: ".json")
+        let shares = try agreement.model.contributions(agreement.features, rows: agreement.rows)
+        let width = agreement.model.featureCount + 1
+        for (place, sum) in try #require(agreement.table("raw")).enumerated() {
+            let added = shares[(place * width)..<((place + 1) * width)].reduce(0, +)
+            #expect(abs(added - sum) <= 2e-6 * max(1, abs(sum)), "contributions add up to \(added), not \(sum)")
+        }
+    }
+
     @Test("There are fixtures") func fixtures() {
         #expect(XGBoostAgreementTests.json.count >= 25 && XGBoostAgreementTests.ubjson.count >= 4)
     }

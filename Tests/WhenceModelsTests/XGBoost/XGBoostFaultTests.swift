@@ -59,6 +59,11 @@ import WhenceCore
 
     @Test("Edited parameters") func parameters() {
         expect(.unknownFormat, "\"name\":\"binary:logistic\"", "\"name\":\"binary:magic\"", "'binary:magic' is not known")
+        // XGBoost itself refuses a file without them.
+        expect(.malformedInput, "\"objective\":\\{", "\"objection\":{", "learner.objective.name", "does not say its objective")
+        expect(.malformedInput, "\"name\":\"binary:logistic\"", "\"nome\":\"binary:logistic\"", "learner.objective.name", "does not say")
+        expect(.unknownFormat, "\"name\":\"binary:logistic\"", "\"name\":\"\"", "learner.objective.name", "'' is not known")
+        expect(.malformedInput, "\"base_score\":", "\"base_scare\":", "learner_model_param.base_score", "does not say its base score")
         expect(.unknownFormat, "\"name\":\"gbtree\"", "\"name\":\"gbforest\"", "'gbforest' is not known")
         expect(.malformedInput, "\"base_score\":\"[^\"]*\"", "\"base_score\":\"[2E0]\"", "base score 2.0 is out of range")
         expect(.malformedInput, "\"num_feature\":\"5\",\"num_target\"", "\"num_feature\":\"-5\",\"num_target\"", "num_feature")
