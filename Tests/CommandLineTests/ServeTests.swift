@@ -75,6 +75,8 @@ import Testing
         func setting(_ key: String) -> [String: String]? { settings.first { $0["key"] == key } }
         #expect(setting("limits.connections")?["value"] == "7" && setting("limits.connections")?["origin"] == "server.yaml:2:23")
         #expect(setting("log.level")?["origin"] == "--log-level")
+        let log = try workspace.whence("serve", "--config", "server.yaml", "--check", "--audit-log", "nowhere/audit.jsonl")
+        #expect(log.code == 1 && log.err.contains("the audit log cannot be written"), "\(log.err)")
         #expect(!workspace.exists("store"))
         try workspace.file("server.yaml", "data: store\nlimit: {connections: 7}\n")
         let wrong = try workspace.whence("serve", "--config", "server.yaml", "--check", "--json")

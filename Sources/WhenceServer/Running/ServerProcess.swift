@@ -26,8 +26,19 @@ public struct ServerProcess: Sendable {
     /// Whatever can be found wrong without starting: reads certificates and users.
     public func check() throws(WhenceError) {
         try configuration.checkExposure()
-        if let files = configuration.tls { _ = try ServerTLS(files) }
+        if let files = configuration.tls {
+            _ = try ServerTLS(files)
+            try ServerTLS.checkValidity(files.certificateChain, at: .wallClock())
+        }
         if let users = configuration.users { _ = try UsersFile(path: users).read() }
+        if let log = configuration.auditLog {
+            let folder = URL(fileURLWithPath: log).deletingLastPathComponent().path
+            guard FileManager.default.isWritableFile(atPath: FileManager.default.fileExists(atPath: log) ? log : folder) else {
+                throw WhenceError(
+                    .invalidArgument, "the audit log cannot be written", place: log,
+                    hint: "name a file in a folder that is there and that the server's user may write")
+            }
+        }
     }
 
     /// Serves until SIGTERM or SIGINT, then drains and returns. SIGHUP reads certificates, users and tokens again.

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOSSL
 import SwiftASN1
@@ -81,6 +82,20 @@ public final class ServerTLS: Sendable {
                 "the private key in \(files.privateKey) does not belong to the first certificate, or one of them cannot be used",
                 place: files.certificateChain, hint: "put the server's own certificate first, and name its key")
         }
+    }
+
+    /// Throws where the server's own certificate, the first of a file, is not valid at `time`: clients would refuse it.
+    static func checkValidity(_ path: String, at time: Timestamp) throws(WhenceError) {
+        guard let bytes = try certificates(path).first.flatMap({ try? $0.toDERBytes() }), let own = try? Certificate(derEncoded: bytes) else {
+            throw unreadable(path, "certificate")
+        }
+        let seconds = Double(time.microseconds) / 1e6
+        let (begin, end) = (own.notValidBefore.timeIntervalSince1970, own.notValidAfter.timeIntervalSince1970)
+        guard seconds < begin || seconds > end else { return }
+        let moment = Timestamp(microseconds: Int64((seconds < begin ? begin : end) * 1e6))
+        throw WhenceError(
+            .invalidArgument, seconds < begin ? "the server's certificate is valid from \(moment) on" : "the server's certificate has expired, at \(moment)",
+            place: path, hint: "clients refuse it: get one that is valid")
     }
 
     private static func certificates(_ path: String) throws(WhenceError) -> [NIOSSLCertificate] {

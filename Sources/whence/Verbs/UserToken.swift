@@ -15,7 +15,7 @@ struct UserToken: ParsableCommand {
     @Option(help: ArgumentHelp("What it is for.", valueName: "text"))
     var label = ""
 
-    @Option(help: ArgumentHelp("It opens no session after this time from now, as in 90d.", valueName: "time"))
+    @Option(help: ArgumentHelp("It opens no session after this long from now, as in 90d.", valueName: "duration"))
     var expires: String?
 
     @OptionGroup var users: UserArguments

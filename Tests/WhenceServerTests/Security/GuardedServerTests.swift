@@ -248,6 +248,22 @@ import WhenceProtocol
         await guarded.end()
     }
 
+    @Test("a certificate that clients would refuse is found before the server starts") func validity() throws {
+        let scratch = try ScratchDirectory()
+        let authority = try CertificateMaker(authority: "test authority")
+        let now = Timestamp.wallClock()
+        for (from, to, said) in [(-7_200, -3_600, "has expired"), (3_600, 7_200, "is valid from"), (-3_600, 3_600, nil)] {
+            try authority.issue("localhost", from: Double(from), to: Double(to)).certificate.write(
+                toFile: scratch.path("server.pem"), atomically: true, encoding: .utf8)
+            let error = Result { () throws(WhenceError) in try ServerTLS.checkValidity(scratch.path("server.pem"), at: now) }
+            switch (error, said) {
+            case (.success, nil): break
+            case (.failure(let error), .some(let said)): #expect(error.message.contains(said))
+            default: Issue.record("\(said ?? "valid"): \(error)")
+            }
+        }
+    }
+
     @Test("new certificates are taken up without dropping a connection, and broken ones are not") func reload() async throws {
         let guarded = try await Guarded()
         let old = try await guarded.connect()
