@@ -1,6 +1,8 @@
 """The client against a server that does what a network and a loaded server do: loses answers, refuses, falls silent, breaks frames."""
 
 import datetime
+import os
+import signal
 import threading
 import time
 
@@ -309,6 +311,104 @@ def test_a_silent_server_is_not_waited_for(server, client):
     with pytest.raises(whencedb.DeadlineExceeded):
         client.ping(timeout=0.05)
     assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.write("drivers", ROWS, timeout=0.2),
+        lambda client: client.get("eta", [1], timeout=0.2),
+        lambda client: client.get("eta", list(range(20_000)), timeout=0.2),
+        lambda client: client.ping(timeout=0.2),
+        lambda client: client.prepare("eta")([1]),
+        lambda client: client.as_of(spine(3), "eta", timeout=0.2),
+        lambda client: client.describe(["drivers.speed"], timeout=0.2),
+        lambda client: client.compact("drivers", timeout=0.2),
+    ],
+    ids=["write", "get", "get of many", "ping", "prepare", "as_of", "describe", "compact"],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_call_in_a_loop_that_holds_the_only_connection_keeps_its_timeout(server, ask, known):
+    with whencedb.connect(server.address, retries=FAST, timeout=0.4, pool_size=1) as client:
+        if known:
+            client.write("drivers", ROWS), client.get("eta", [1])
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        begun = time.monotonic()
+        with pytest.raises(whencedb.DeadlineExceeded, match="no connection was free"):
+            ask(client)
+        assert time.monotonic() - begun < 1.5
+        batches.close()
+        assert client.ping() > 0
+
+
+def test_what_is_known_of_the_server_needs_no_connection():
+    with FakeServer(["BEARER"]) as server, whencedb.connect(server.address, token="secret", pool_size=1) as client:
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        assert client.server == "fake 1" and client.user == ("ann", ["reader"])
+        batches.close()
+
+
+def test_a_pipeline_waits_no_longer_than_its_timeout(server):
+    with whencedb.connect(server.address, pool_size=1) as client:
+        read = client.prepare("eta")
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        with pytest.raises(whencedb.DeadlineExceeded):
+            read.many([[1], [2]], timeout=0.1)
+        batches.close()
+
+
+def test_a_thread_that_would_wait_for_itself_is_told(server):
+    """Without a timeout nothing would ever end it."""
+    with whencedb.connect(server.address, pool_size=2) as client:
+        loops = [client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta") for _ in range(2)]
+        for loop in loops:
+            next(loop)
+        for ask in (lambda: client.as_of(spine(3), "eta"), lambda: client.compact("drivers")):
+            with pytest.raises(whencedb.InputError, match="its own loops") as raised:
+                ask()
+            assert "pool_size" in raised.value.hint
+        # Another thread may wait: the loops may end.
+        done = []
+        other = threading.Thread(target=lambda: done.append(len(client.as_of(spine(3), "eta"))))
+        other.start()
+        loops[0].close()
+        other.join(10)
+        assert done == [3]
+        loops[1].close()
+
+
+def in_a_fork(work):
+    """The exit status of a child that does this; 0 where it is true."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_child_of_a_fork_opens_its_own_and_leaves_the_parents_alone(server):
+    with whencedb.connect(server.address, timeout=3, pool_size=1, retries=FAST) as client:
+        client.write("drivers", ROWS)
+        given = pa.concat_tables([spine(20_000)] * 6)
+        batches = client.as_of_batches(given, "eta")
+        rows = next(batches).num_rows
+
+        def child():
+            # Ends the parent's loop here: nothing of that may reach the server.
+            batches.close()
+            return client.ping() > 0 and client.get("eta", [1])["speed"][0] == 10.5
+
+        assert in_a_fork(child) == 0
+        assert rows + sum(batch.num_rows for batch in batches) == given.num_rows
+        assert kinds.CANCEL not in server.kinds_heard() and server.connections == 2
+        assert in_a_fork(lambda: client.ping() > 0) == 0
 
 
 def test_a_frame_that_was_damaged_ends_the_connection(server, client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -50,6 +51,9 @@ class Connection:
         self._last_id = 0
         self.is_usable = False
         self.idle_since = time.monotonic()
+        #: The semaphore of the pool that has a slot for this connection.
+        self.slots: Any = None
+        self._process = os.getpid()
         limit = time.monotonic() + OPENING_SECONDS
         limit = limit if deadline is None else min(limit, deadline)
         self._socket = self._connected(limit)
@@ -231,6 +235,10 @@ class Connection:
 
     def _cancel(self, request_id: int, state: Stream) -> None:
         """Ends a stream early, and reads what was on its way: as much as its credit allows, within a moment."""
+        if self._process != os.getpid():
+            # The stream is that of the process that this one is a fork of, and goes on there.
+            self.close()
+            return
         deadline = time.monotonic() + GRACE_SECONDS
         try:
             self._out.extend(frame_parts(kinds.CANCEL, request_id, Payload()))
