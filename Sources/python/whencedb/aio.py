@@ -21,7 +21,7 @@ from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
 from .errors import ConnectionLost, DeadlineExceeded, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
 from .prepared import ReadEncoder, read_answer
 from .results import Result
-from .settings import Retries, Settings, make_settings
+from .settings import Retries, Settings, checked_timeout, make_settings
 from .spines import Columns, result_of, with_spine_rows
 from .wire import kinds, messages
 from .wire.frames import Frame
@@ -64,7 +64,6 @@ class AsyncClient:
 
     def __init__(self, settings: Settings, pool_size: int) -> None:
         self._settings = settings
-        self._timeout = settings.timeout
         self._size = pool_size
         self._connections: list[AsyncConnection] = []
         self._opening = asyncio.Lock()
@@ -181,7 +180,7 @@ class AsyncClient:
         described = await self._described(chosen, timeout)
         place = (chosen, event_times, ages)
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
-        seconds = self._timeout if timeout is None else timeout
+        seconds = self._settings.seconds(timeout)
         asked = pa.table(dict(zip(described.join_keys, encoder.arrays(entities), strict=True)))
         microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
         payload = encoder.payload(asked, microseconds, known.schema_id)
@@ -341,7 +340,7 @@ class AsyncClient:
             await asyncio.sleep(pause)
 
     async def _run(self, call: Call[T], timeout: float | None = None, is_long: bool = False) -> T:
-        seconds = self._timeout if timeout is None and not is_long else timeout
+        seconds = checked_timeout(timeout) if is_long else self._settings.seconds(timeout)
 
         async def once() -> T:
             connection = await self._connection(seconds)
@@ -351,7 +350,7 @@ class AsyncClient:
 
     async def _longest(self) -> int:
         """The longest payload that the server takes, in bytes."""
-        return (await self._connection(self._timeout)).welcome.longest_payload
+        return (await self._connection(self._settings.timeout)).welcome.longest_payload
 
     async def _exchange(self, payload: bytes, seconds: float | None) -> Frame:
         """An online read whose payload is there."""
@@ -376,7 +375,7 @@ class AsyncClient:
     async def _stream(
         self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
     ) -> AsyncGenerator[pa.RecordBatch, None]:
-        connection = await self._connection(timeout)
+        connection = await self._connection(checked_timeout(timeout))
         async with aclosing(connection.stream(call, timeout, started)) as batches:
             async for batch in batches:
                 yield batch
@@ -425,7 +424,7 @@ class AsyncClient:
         self, spine: Any, service: str | Sequence[str], options: JoinOptions, timeout: float | None
     ) -> tuple[Columns, pa.Table, StreamCall]:
         described = await self._described(calls.selection(service), timeout)
-        given = tables.to_table(spine, f"spine of '{described.name}'")
+        given = tables.to_table(spine, f"spine of '{described.selection}'")
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 

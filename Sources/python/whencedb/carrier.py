@@ -12,7 +12,7 @@ from .calls import Call, StreamCall
 from .errors import ConnectionLost, WhenceError
 from .pool import Pool
 from .progress import Bar
-from .settings import GRACE_SECONDS, Settings
+from .settings import GRACE_SECONDS, Settings, checked_timeout
 from .wire import kinds
 from .wire.frames import Frame, small_frame
 from .wire.messages import Welcome
@@ -33,7 +33,7 @@ class Carrier:
         self.pool = Pool(settings, pool_size)
 
     def run(self, call: Call[T], timeout: float | None = None, on_progress: Callable[[tuple[int, int, str]], None] | None = None) -> T:
-        seconds = self.settings.timeout if timeout is None else timeout
+        seconds = self.settings.seconds(timeout)
         deadline = _deadline(seconds)
 
         def once() -> T:
@@ -106,7 +106,7 @@ class Carrier:
         self.repeated(once, True, None)
 
     def stream(self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]) -> Iterator[pa.RecordBatch]:
-        deadline = _deadline(timeout)
+        deadline = _deadline(checked_timeout(timeout))
         with self.pool.connection(deadline) as connection:
             yield from connection.stream(call, _left(deadline), started)
 

@@ -79,7 +79,6 @@ class Client:
 
     def __init__(self, settings: Settings, pool_size: int) -> None:
         self._settings = settings
-        self._timeout = settings.timeout
         self._carrier = Carrier(settings, pool_size)
         self._descriptions: dict[messages.Selection, Description] = {}
         self._reads: dict[tuple[messages.Selection, bool, bool], tuple[ReadEncoder, KnownAnswers]] = {}
@@ -249,7 +248,7 @@ class Client:
         described = self._described(chosen, timeout)
         place = (chosen, event_times, ages)
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
-        seconds = self._timeout if timeout is None else timeout
+        seconds = self._settings.seconds(timeout)
         keys = encoder.arrays(entities)
         asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
         payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
@@ -452,7 +451,7 @@ class Client:
         self, spine: Any, service: str | Sequence[str], options: JoinOptions, timeout: float | None
     ) -> tuple[Columns, pa.Table, StreamCall]:
         described = self._described(calls.selection(service), timeout)
-        given = tables.to_table(spine, f"spine of '{described.name}'")
+        given = tables.to_table(spine, f"spine of '{described.selection}'")
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 

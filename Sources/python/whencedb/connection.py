@@ -23,6 +23,8 @@ from .wire.primitives import Payload, violation
 from .wire.streams import Stream
 
 _PARTS_AT_ONCE = 64
+# The system counts what it waits in so many milliseconds as an int has.
+_LONGEST_WAIT_SECONDS = 86_400
 
 
 def lost(message: str, settings: Settings) -> ConnectionLost:
@@ -348,7 +350,7 @@ class Connection:
             poll.poll()
             return
         left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0 or not poll.poll(min(left, _LONGEST_WAIT_SECONDS) * 1000):
             if time.monotonic() >= deadline:
                 self.close()
                 raise DeadlineExceeded(
