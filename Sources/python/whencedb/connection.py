@@ -31,12 +31,27 @@ def lost(message: str, settings: Settings) -> ConnectionLost:
     return ConnectionLost(message, place=settings.address, retryable=True, hint="is the server running there?")
 
 
-def refused_certificate(error: Exception, settings: Settings) -> ConnectionLost:
-    return ConnectionLost(
-        f"no TLS with the server: {error}",
-        place=settings.address,
-        hint="ca= names the authority of the server's certificate, server_name= the name in it",
-    )
+def lost_in_opening(error: Exception | None, settings: Settings, is_welcome: bool) -> ConnectionLost:
+    """What is known where a connection ends before it is open. `error` is None where the server closed it."""
+    if isinstance(error, ssl.SSLError):
+        # The handshake went well on this side: with TLS 1.3 a server looks at the client's certificate after that.
+        wanted = "of an authority that the server knows" if settings.has_certificate else "if the server wants to know its clients"
+        return ConnectionLost(
+            f"the server refused TLS with this client: {error}", place=settings.address, hint=f"give cert= and key= {wanted}"
+        )
+    if settings.tls is None and not is_welcome:
+        told = "the server closed the connection without a word" if error is None else f"the connection was lost at once: {error}"
+        return ConnectionLost(
+            told, place=settings.address, retryable=error is not None, hint="does it speak TLS? then connect with tls=True, or ca="
+        )
+    return lost("the server closed the connection" if error is None else f"the connection was lost: {error}", settings)
+
+
+def refused_certificate(error: ssl.SSLError, settings: Settings) -> ConnectionLost:
+    hint = "ca= names the authority of the server's certificate, server_name= the name in it"
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        hint = "what is there does not speak TLS: leave out tls=, ca= and cert=, or is it another port?"
+    return ConnectionLost(f"no TLS with the server: {error}", place=settings.address, hint=hint)
 
 
 class Connection:
@@ -50,6 +65,8 @@ class Connection:
         # Frames that came while something was sent.
         self._frames: deque[Frame] = deque()
         self._is_draining = False
+        # Until the session is open.
+        self._opening: Opening | None = None
         self._last_id = 0
         self.is_usable = False
         self.idle_since = time.monotonic()
@@ -91,7 +108,7 @@ class Connection:
             raise lost(f"no connection: {error}", settings) from None
 
     def _open(self, limit: float) -> None:
-        opening = Opening(self._settings)
+        opening = self._opening = Opening(self._settings)
         kind, payload = opening.first()
         self._send(frame_parts(kind, 0, payload), limit)
         while not opening.is_done:
@@ -101,6 +118,7 @@ class Connection:
         assert opening.welcome is not None
         self.welcome = opening.welcome
         self.authenticated = opening.authenticated
+        self._opening = None
         self._assembler.longest = messages.LONGEST_PAYLOAD
         self.is_usable = True
 
@@ -319,8 +337,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError as error:
-            self.close()
-            raise lost(f"the connection was lost: {error}", self._settings) from None
+            raise self._ended(error) from None
         while count:
             size = _size(out[0])
             if count < size:
@@ -337,13 +354,29 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError as error:
-            self.close()
-            raise lost(f"the connection was lost: {error}", self._settings) from None
+            raise self._ended(error) from None
         if count == 0:
-            self.close()
-            raise lost("the server closed the connection", self._settings)
+            raise self._ended(None)
         self._assembler.received(count)
         return True
+
+    def _ended(self, error: OSError | None) -> ConnectionLost:
+        """The error of a connection that ended: it failed, or the server closed it."""
+        if self._opening is None:
+            self.close()
+            return lost("the server closed the connection" if error is None else f"the connection was lost: {error}", self._settings)
+        if self._is_tls and error is not None and "ALERT" not in str(error):
+            # What the server said before it went may still be there to be read, where something could not be sent.
+            try:
+                self._socket.recv(1)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            except ssl.SSLError as alert:
+                error = alert
+            except (OSError, ValueError):
+                pass
+        self.close()
+        return lost_in_opening(error, self._settings, self._opening.welcome is not None)
 
     def _wait(self, poll: select.poll, deadline: float | None) -> None:
         if deadline is None:
