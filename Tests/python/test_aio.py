@@ -105,6 +105,21 @@ def test_a_silent_server_is_not_waited_for(server):
     run(server, work)
 
 
+def test_opening_a_connection_counts_too(server):
+    async def work(client):
+        await client.ping()
+        for connection in client._connections:
+            connection.close()
+        # Nobody welcomes the next one.
+        server._serve = lambda _: None
+        begun = time.monotonic()
+        with pytest.raises(whencedb.DeadlineExceeded):
+            await client.ping(timeout=0.2)
+        assert time.monotonic() - begun < 2
+
+    run(server, work)
+
+
 def test_a_lost_answer_is_one_write(server):
     async def work(client):
         await client.describe(["drivers.*"])

@@ -1,6 +1,8 @@
 """The client against a server that does what a network and a loaded server do: loses answers, refuses, falls silent, breaks frames."""
 
 import datetime
+import os
+import signal
 import threading
 import time
 
@@ -11,6 +13,7 @@ import pyarrow as pa
 import pytest
 import whencedb
 from fake_server import FakeServer, frame
+from whencedb.settings import LONGEST_TIMEOUT_SECONDS
 from whencedb.wire import kinds
 
 NOW = datetime.datetime(2024, 5, 1, tzinfo=datetime.timezone.utc)
@@ -294,10 +297,89 @@ def test_an_error_has_its_class_and_is_not_repeated(server, client, code, kind):
     assert client.ping() > 0 and server.connections == 1
 
 
+ONE = {"driver": [1], "speed": [1.0]}
+TWICE = pa.table([pa.array([1]), pa.array([2]), pa.array([1.0])], ["driver", "driver", "speed"])
+SPINE = pa.table([pa.array([1]), pa.array([2]), pa.array([NOW])], ["driver", "driver", "event_time"])
+WRONG = {
+    "a time of numpy": lambda client: client.write("drivers", ONE, np.datetime64("2024-05-01")),
+    "a time that is missing": lambda client: client.write("drivers", ONE, pd.NaT, zone="UTC"),
+    "a time that is too far": lambda client: client.write("drivers", ONE, 2**70),
+    "a time in an unknown zone": lambda client: client.write("drivers", ONE, datetime.datetime(2024, 5, 1), zone="Atlantis/City"),
+    "times in an unknown zone": lambda client: client.as_of({"driver": [1], "event_time": ["2024-05-01"]}, "eta", zone="Atlantis/City"),
+    "a pin of numpy": lambda client: client.as_of(spine(3), "eta", known_at=np.datetime64("2024-05-01")),
+    "a pin that is missing": lambda client: client.as_of(spine(3), "eta", known_at=pd.NaT),
+    "a pin that is too far": lambda client: client.as_of(spine(3), "eta", known_at=2**70),
+    "a start that is none": lambda client: client.scan("drivers", start=object()),
+    "no instants": lambda client: client.as_of_entities("drivers", None, "eta"),
+    "an endless timeout": lambda client: client.ping(timeout=float("inf")),
+    "a timeout that is no number": lambda client: client.get("eta", [1], timeout=float("nan")),
+    "a timeout that is text": lambda client: client.get("eta", [1], timeout="1s"),
+    "a timeout of millions of years": lambda client: client.write("drivers", ONE, NOW, timeout=1e14),
+    "an endless timeout of a join": lambda client: client.as_of(spine(3), "eta", timeout=float("inf")),
+    "an endless timeout of upkeep": lambda client: client.compact("drivers", timeout=float("inf")),
+    "an endless timeout of a prepared read": lambda client: client.prepare("eta")([1], timeout=float("inf")),
+    "an endless timeout of a pipeline": lambda client: client.prepare("eta").many([[1]], timeout=1e14),
+    "an endless timeout of a client": lambda client: whencedb.connect(client._settings.address, timeout=float("inf")),
+    "batches of fewer than no rows": lambda client: client.write("drivers", ONE, NOW, batch_rows=-1),
+    "batches of a join": lambda client: client.as_of_batches(spine(3), "eta", batch_rows=-1),
+    "batches of a scan": lambda client: client.scan_batches("drivers", batch_rows=2**32),
+    "memory": lambda client: client.as_of(spine(3), "eta", memory_bytes=-1),
+    "a version": lambda client: client.show("drivers", version=-1),
+    "a base version": lambda client: client.apply("views: []\n", base_version=2**32),
+    "a series of pandas": lambda client: client.write("drivers", pd.Series([1, 2], name="driver")),
+    "a series of polars": lambda client: client.as_of(pl.Series("driver", [1, 2]), "eta"),
+    "a list of dicts and others": lambda client: client.write("drivers", [{"driver": 1}, 7]),
+    "a key twice": lambda client: client.write("drivers", TWICE, NOW),
+    "a key of a spine twice": lambda client: client.as_of(SPINE, "eta"),
+    "a key of entities twice": lambda client: client.get("eta", TWICE),
+    "a key of an entity twice": lambda client: client.erase("driver", TWICE),
+    "a service that is a number": lambda client: client.get(7, [1]),
+    "features that are numbers": lambda client: client.get([7], [1]),
+    "a name that is a number": lambda client: client.show(7),
+    "an idempotency key that is a number": lambda client: client.write("drivers", ONE, NOW, idempotency_key=7),
+    "a feature that is none": lambda client: client.get("eta", [1])["zzz"],
+    "the validity of a feature that is none": lambda client: client.get("eta", [1]).valid("zzz"),
+    "a column that is none": lambda client: client.as_of(spine(3), "eta")["zzz"],
+}
+
+
+@pytest.mark.parametrize("ask", WRONG.values(), ids=WRONG)
+def test_whatever_is_wrong_is_an_input_error(server, client, ask):
+    client.write("drivers", ROWS)
+    commits = len(server.commits)
+    with pytest.raises(whencedb.InputError) as raised:
+        ask(client)
+    assert raised.value.message and not raised.value.retryable and 1000 < raised.value.code < 2000
+    assert len(server.commits) == commits
+    assert client.ping(timeout=LONGEST_TIMEOUT_SECONDS) > 0
+
+
+@pytest.mark.parametrize(("service", "name"), [("eta", "eta"), (["drivers.speed", "drivers.trips"], "drivers.speed, drivers.trips")], ids=str)
+def test_a_place_says_what_was_asked_for(client, service, name):
+    asks = {
+        f"spine of '{name}'": [lambda: client.as_of(7, service), lambda: client.as_of({"driver": [1]}, service)],
+        f"entities of '{name}'": [lambda: client.get(service, [{"drivr": 1}]), lambda: client.get(service, {"drivr": [1]})],
+    }
+    for place, wrong in asks.items():
+        for ask in wrong:
+            with pytest.raises(whencedb.InputError) as raised:
+                ask()
+            assert raised.value.place == place
+
+
+def test_a_zone_that_is_unknown_is_not_taken_for_a_night_on_which_clocks_are_set(client):
+    for ask in (WRONG["a time in an unknown zone"], WRONG["times in an unknown zone"]):
+        with pytest.raises(whencedb.InputError, match="there is no zone 'Atlantis/City'") as raised:
+            ask(client)
+        assert "clock" not in str(raised.value)
+
+
 def test_errors_are_those_of_python_too():
     assert issubclass(whencedb.DeadlineExceeded, TimeoutError)
     assert issubclass(whencedb.ConnectionLost, ConnectionError)
     assert issubclass(whencedb.InputError, ValueError)
+    assert issubclass(whencedb.NoColumn, whencedb.InputError) and issubclass(whencedb.NoColumn, KeyError)
+    assert str(whencedb.NoColumn("none", hint="look")) == "none (look)"
     assert issubclass(whencedb.NotFound, LookupError)
     assert str(whencedb.ConnectionLost("gone", place="x:1", hint="look")) == "x:1: gone (look)"
 
@@ -309,6 +391,104 @@ def test_a_silent_server_is_not_waited_for(server, client):
     with pytest.raises(whencedb.DeadlineExceeded):
         client.ping(timeout=0.05)
     assert time.monotonic() - begun < 4
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.write("drivers", ROWS, timeout=0.2),
+        lambda client: client.get("eta", [1], timeout=0.2),
+        lambda client: client.get("eta", list(range(20_000)), timeout=0.2),
+        lambda client: client.ping(timeout=0.2),
+        lambda client: client.prepare("eta")([1]),
+        lambda client: client.as_of(spine(3), "eta", timeout=0.2),
+        lambda client: client.describe(["drivers.speed"], timeout=0.2),
+        lambda client: client.compact("drivers", timeout=0.2),
+    ],
+    ids=["write", "get", "get of many", "ping", "prepare", "as_of", "describe", "compact"],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_call_in_a_loop_that_holds_the_only_connection_keeps_its_timeout(server, ask, known):
+    with whencedb.connect(server.address, retries=FAST, timeout=0.4, pool_size=1) as client:
+        if known:
+            client.write("drivers", ROWS), client.get("eta", [1])
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        begun = time.monotonic()
+        with pytest.raises(whencedb.DeadlineExceeded, match="no connection was free"):
+            ask(client)
+        assert time.monotonic() - begun < 1.5
+        batches.close()
+        assert client.ping() > 0
+
+
+def test_what_is_known_of_the_server_needs_no_connection():
+    with FakeServer(["BEARER"]) as server, whencedb.connect(server.address, token="secret", pool_size=1) as client:
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        assert client.server == "fake 1" and client.user == ("ann", ["reader"])
+        batches.close()
+
+
+def test_a_pipeline_waits_no_longer_than_its_timeout(server):
+    with whencedb.connect(server.address, pool_size=1) as client:
+        read = client.prepare("eta")
+        batches = client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta")
+        next(batches)
+        with pytest.raises(whencedb.DeadlineExceeded):
+            read.many([[1], [2]], timeout=0.1)
+        batches.close()
+
+
+def test_a_thread_that_would_wait_for_itself_is_told(server):
+    """Without a timeout nothing would ever end it."""
+    with whencedb.connect(server.address, pool_size=2) as client:
+        loops = [client.as_of_batches(pa.concat_tables([spine(20_000)] * 6), "eta") for _ in range(2)]
+        for loop in loops:
+            next(loop)
+        for ask in (lambda: client.as_of(spine(3), "eta"), lambda: client.compact("drivers")):
+            with pytest.raises(whencedb.InputError, match="its own loops") as raised:
+                ask()
+            assert "pool_size" in raised.value.hint
+        # Another thread may wait: the loops may end.
+        done = []
+        other = threading.Thread(target=lambda: done.append(len(client.as_of(spine(3), "eta"))))
+        other.start()
+        loops[0].close()
+        other.join(10)
+        assert done == [3]
+        loops[1].close()
+
+
+def in_a_fork(work):
+    """The exit status of a child that does this; 0 where it is true."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_child_of_a_fork_opens_its_own_and_leaves_the_parents_alone(server):
+    with whencedb.connect(server.address, timeout=3, pool_size=1, retries=FAST) as client:
+        client.write("drivers", ROWS)
+        given = pa.concat_tables([spine(20_000)] * 6)
+        batches = client.as_of_batches(given, "eta")
+        rows = next(batches).num_rows
+
+        def child():
+            # Ends the parent's loop here: nothing of that may reach the server.
+            batches.close()
+            return client.ping() > 0 and client.get("eta", [1])["speed"][0] == 10.5
+
+        assert in_a_fork(child) == 0
+        assert rows + sum(batch.num_rows for batch in batches) == given.num_rows
+        assert kinds.CANCEL not in server.kinds_heard() and server.connections == 2
+        assert in_a_fork(lambda: client.ping() > 0) == 0
 
 
 def test_a_frame_that_was_damaged_ends_the_connection(server, client):

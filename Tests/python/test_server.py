@@ -203,6 +203,18 @@ def test_prepared_reads_and_pipelines(client):
     assert [answer["speed"][0] for answer in answers] == list(range(100))
 
 
+def test_a_matrix_is_of_numbers_only(client, driver):
+    client.write("trips", {"driver": [driver], "speed": [1.5], "count": [2], "car": ["x"]}, now() - HOUR)
+    assert client.get(["trips.speed", "trips.count"], [driver]).matrix().tolist() == [[1.5, 2.0]]
+    for features in (["trips.car"], ["roads.embedding"], ["roads.seen"], ["roads.numbers"]):
+        entities = [driver] if features == ["trips.car"] else {"origin": ["x"], "stop": [1]}
+        with pytest.raises(whencedb.InputError, match=features[0]) as raised:
+            client.get(features, entities).matrix()
+        assert raised.value.code == 1001
+    with pytest.raises(whencedb.NoColumn, match="trips.car"):
+        client.get(["trips.car"], [driver]).valid("zzz")
+
+
 # Point-in-time joins
 
 
@@ -349,6 +361,8 @@ def test_joins_and_reads_in_many_threads(filled, client):
 def test_every_entity_at_an_instant_and_every_version(filled, client):
     result = client.as_of_entities("trips", [START, START + HOUR], "eta", start=START - HOUR, end=START - HOUR)
     assert len(result) == 2000
+    for one in (START, pd.Timestamp(START), START.isoformat(), int(START.timestamp() * 1e6), pa.scalar(START)):
+        assert len(client.as_of_entities("trips", one, "eta", start=START - HOUR, end=START - HOUR)) == 1000
     versions = client.scan("trips", ["speed"], start=START - HOUR, end=START - HOUR)
     assert len(versions) == 1000
     assert sorted(versions["speed"].to_pylist()) == list(range(1000))

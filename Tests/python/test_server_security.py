@@ -5,12 +5,13 @@ import datetime
 import json
 import shutil
 import subprocess
+import time
 import urllib.request
 
 import pytest
 import whencedb
 import whencedb.aio
-from conftest import DEFINITIONS
+from conftest import DEFINITIONS, Server
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 
@@ -104,9 +105,6 @@ def test_tls_and_certificates(whence, start, users, tmp_path):
         server.connect(ca=files["ca.pem"], server_name="elsewhere", user="ann", password="pencil-and-paper", retries=1)
     with pytest.raises(whencedb.ConnectionLost, match="TLS"):
         server.connect(tls=True, server_name="localhost", user="ann", password="pencil-and-paper", retries=1)
-    with pytest.raises(whencedb.WhenceError):
-        server.connect(user="ann", password="pencil-and-paper", retries=1, timeout=5)
-
     async def the_same():
         async with await whencedb.aio.connect(server.address, **known, cert=files["client.pem"], key=files["client.key"]) as client:
             assert (await client.get(["trips.speed"], [7]))["trips.speed"][0] == 1.0
@@ -114,6 +112,35 @@ def test_tls_and_certificates(whence, start, users, tmp_path):
             await whencedb.aio.connect(server.address, ca=files["ca.pem"], server_name="elsewhere", user="ann", password="x" * 12, retries=1)
 
     asyncio.run(the_same())
+
+
+def both_clients(server):
+    """`connect` of each, which closes what it opened."""
+
+    async def opened(options):
+        await (await whencedb.aio.connect(server.address, **options)).close()
+
+    return [lambda **options: server.connect(**options).close(), lambda **options: asyncio.run(opened(options))]
+
+
+def test_a_client_with_tls_where_there_is_none_and_the_other_way(whence, start, authority, tmp_path_factory):
+    certificate(authority, "server", "localhost", "DNS:localhost")
+    secured = start("--tls-certificate", authority / "server.pem", "--tls-key", authority / "server.key")
+    plain = Server(tmp_path_factory.mktemp("plain"))
+    patient = whencedb.Retries(attempts=5, first_seconds=30, longest_seconds=30)
+    try:
+        for connect in both_clients(secured):
+            begun = time.monotonic()
+            with pytest.raises(whencedb.ConnectionLost, match="without a word") as raised:
+                connect(retries=patient)
+            # It would not go better another time.
+            assert "tls=True" in raised.value.hint and not raised.value.retryable and time.monotonic() - begun < 10
+        for connect in both_clients(plain):
+            with pytest.raises(whencedb.ConnectionLost, match="no TLS with the server") as raised:
+                connect(ca=str(authority / "ca.pem"), retries=patient)
+            assert "does not speak TLS" in raised.value.hint and not raised.value.retryable
+    finally:
+        plain.stop()
 
 
 @pytest.fixture
@@ -143,11 +170,14 @@ def test_a_client_without_the_right_certificate(whence, start, users, authority)
         authority / "ca.pem", "--users", users,
     )  # fmt: skip
     known = {"ca": str(authority / "ca.pem"), "server_name": "localhost", "retries": 1, "timeout": 5}
-    with pytest.raises(whencedb.ConnectionLost):
-        server.connect(**known, user="ann", password="pencil-and-paper")
+    none = {"user": "ann", "password": "pencil-and-paper"}
     # Of the right name, and signed by itself.
-    with pytest.raises(whencedb.ConnectionLost):
-        server.connect(**known, cert=str(authority / "other/ann.pem"), key=str(authority / "other/ann.key"))
+    other = {"cert": str(authority / "other/ann.pem"), "key": str(authority / "other/ann.key")}
+    for connect in both_clients(server):
+        for given, wanted in ((none, "wants to know its clients"), (other, "of an authority that the server knows")):
+            with pytest.raises(whencedb.ConnectionLost, match="the server refused TLS with this client") as refused:
+                connect(**known, **given)
+            assert "cert=" in refused.value.hint and wanted in refused.value.hint and not refused.value.retryable
     # Of the right authority, for nobody who is known.
     with pytest.raises(whencedb.NotAuthenticated):
         server.connect(**known, cert=str(authority / "nobody.pem"), key=str(authority / "nobody.key"))

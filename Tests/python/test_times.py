@@ -134,7 +134,7 @@ def test_seconds_that_are_too_many_are_refused():
 
 
 @pytest.mark.parametrize("wall", ["2024-03-10 02:30", "2024-11-03 01:30"], ids=["skipped", "twice"])
-@pytest.mark.parametrize("form", [str, datetime.datetime.fromisoformat, pd.Timestamp, np.datetime64], ids=["text", "datetime", "pandas", "numpy"])
+@pytest.mark.parametrize("form", [str, datetime.datetime.fromisoformat, pd.Timestamp, np.datetime64], ids=lambda form: form.__name__)
 def test_the_nights_on_which_clocks_are_set(form, wall):
     """One instant is refused as a column is."""
     for ask in (

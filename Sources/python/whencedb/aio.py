@@ -18,10 +18,10 @@ from . import calls, tables
 from .aio_connection import AsyncConnection
 from .answer import Answer, KnownAnswers
 from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
-from .errors import ConnectionLost, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
+from .errors import ConnectionLost, DeadlineExceeded, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
 from .prepared import ReadEncoder, read_answer
 from .results import Result
-from .settings import Retries, Settings, make_settings
+from .settings import Retries, Settings, checked_timeout, make_settings
 from .spines import Columns, result_of, with_spine_rows
 from .wire import kinds, messages
 from .wire.frames import Frame
@@ -55,7 +55,7 @@ async def connect(
     if pool_size < 1:
         raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
     client = AsyncClient(settings, pool_size)
-    await client._connection(False)
+    await client._connection()
     return client
 
 
@@ -64,7 +64,6 @@ class AsyncClient:
 
     def __init__(self, settings: Settings, pool_size: int) -> None:
         self._settings = settings
-        self._timeout = settings.timeout
         self._size = pool_size
         self._connections: list[AsyncConnection] = []
         self._opening = asyncio.Lock()
@@ -161,7 +160,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Committed:
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
-        call = calls.backfill(await self._described(calls.selection([f"{view}.*"])), view, data, options)
+        call = calls.backfill(await self._described(calls.selection([f"{view}.*"]), timeout), view, data, options)
         done: list[Committed] = []
 
         def started(stream: Stream) -> None:
@@ -178,10 +177,10 @@ class AsyncClient:
         self, service: str | Sequence[str], entities: Any, event_times: bool = False, ages: bool = False, *, timeout: float | None = None
     ) -> Answer:
         chosen = calls.selection(service)
-        described = await self._described(chosen)
+        described = await self._described(chosen, timeout)
         place = (chosen, event_times, ages)
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
-        seconds = self._timeout if timeout is None else timeout
+        seconds = self._settings.seconds(timeout)
         asked = pa.table(dict(zip(described.join_keys, encoder.arrays(entities), strict=True)))
         microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
         payload = encoder.payload(asked, microseconds, known.schema_id)
@@ -213,7 +212,7 @@ class AsyncClient:
         timeout: float | None = None,
     ) -> Result:
         options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
-        columns, given, call = await self._join(spine, service, options)
+        columns, given, call = await self._join(spine, service, options, timeout)
         return await self._collected(columns, call, timeout, given)
 
     async def as_of_batches(
@@ -234,7 +233,7 @@ class AsyncClient:
         options = JoinOptions(
             event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
         )
-        columns, given, call = await self._join(spine, service, options)
+        columns, given, call = await self._join(spine, service, options, timeout)
         done = 0
         # Closed with this generator, and not when it is found to be garbage.
         async with aclosing(self._stream(call, timeout, columns.start)) as batches:
@@ -275,7 +274,7 @@ class AsyncClient:
         return await self._collected(Columns(call.name), call, timeout, None)
 
     async def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
-        call = calls.history(await self._described(calls.selection([f"{view}.*"])), view, entity, known_at)
+        call = calls.history(await self._described(calls.selection([f"{view}.*"]), timeout), view, entity, known_at)
         return await self._collected(Columns(call.name), call, timeout, None)
 
     # Upkeep
@@ -295,18 +294,36 @@ class AsyncClient:
 
     # How requests are carried
 
-    async def _connection(self, for_stream: bool) -> AsyncConnection:
-        """The connection that has least to do. Streams share one only when the pool is used up."""
+    async def _connection(self, seconds: float | None = None) -> AsyncConnection:
+        """The connection that has least to do, opened where there is none. Streams share one only when the pool is used up."""
+        if (found := self._at_once()) is not None:
+            return found
+        try:
+            return await asyncio.wait_for(self._new(), seconds)
+        except asyncio.TimeoutError as error:
+            if isinstance(error, WhenceError):
+                raise
+            raise DeadlineExceeded(
+                "no connection was open in time", place=self._settings.address, retryable=True, hint="ask with a longer timeout="
+            ) from None
+
+    def _at_once(self) -> AsyncConnection | None:
+        """A connection that need not be waited for; None where one is to be opened."""
+        if self._is_closed:
+            raise ConnectionLost("the client was closed", place=self._settings.address, hint="connect again")
+        self._connections = [connection for connection in self._connections if connection.is_usable]
+        free = [connection for connection in self._connections if not connection.has_stream]
+        if not free and len(self._connections) < self._size:
+            return None
+        return min(free or self._connections, key=lambda connection: connection.load)
+
+    async def _new(self) -> AsyncConnection:
         async with self._opening:
-            if self._is_closed:
-                raise ConnectionLost("the client was closed", place=self._settings.address, hint="connect again")
-            self._connections = [connection for connection in self._connections if connection.is_usable]
-            free = [connection for connection in self._connections if not connection.has_stream]
-            if not free and len(self._connections) < self._size:
-                opened = await self._opened()
-                self._connections.append(opened)
-                return opened
-            return min(free or self._connections, key=lambda connection: connection.load)
+            if (found := self._at_once()) is not None:
+                return found
+            opened = await self._opened()
+            self._connections.append(opened)
+            return opened
 
     async def _opened(self) -> AsyncConnection:
         attempt = 1
@@ -323,23 +340,23 @@ class AsyncClient:
             await asyncio.sleep(pause)
 
     async def _run(self, call: Call[T], timeout: float | None = None, is_long: bool = False) -> T:
-        seconds = self._timeout if timeout is None and not is_long else timeout
+        seconds = checked_timeout(timeout) if is_long else self._settings.seconds(timeout)
 
         async def once() -> T:
-            connection = await self._connection(False)
+            connection = await self._connection(seconds)
             return await connection.call(call, seconds)
 
         return await self._repeated(once, call.repeatable, self._deadline(seconds))
 
     async def _longest(self) -> int:
         """The longest payload that the server takes, in bytes."""
-        return (await self._connection(False)).welcome.longest_payload
+        return (await self._connection(self._settings.timeout)).welcome.longest_payload
 
     async def _exchange(self, payload: bytes, seconds: float | None) -> Frame:
         """An online read whose payload is there."""
 
         async def once() -> Frame:
-            connection = await self._connection(False)
+            connection = await self._connection(seconds)
             return await connection.exchange(kinds.ONLINE_READ, payload, seconds)
 
         return await self._repeated(once, True, self._deadline(seconds))
@@ -358,7 +375,7 @@ class AsyncClient:
     async def _stream(
         self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]
     ) -> AsyncGenerator[pa.RecordBatch, None]:
-        connection = await self._connection(True)
+        connection = await self._connection(checked_timeout(timeout))
         async with aclosing(connection.stream(call, timeout, started)) as batches:
             async for batch in batches:
                 yield batch
@@ -387,12 +404,12 @@ class AsyncClient:
     async def _write(
         self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int, timeout: float | None
     ) -> Committed:
-        described = await self._described(calls.selection([f"{view}.*"]))
+        described = await self._described(calls.selection([f"{view}.*"]), timeout)
         try:
             writing = Writing(described, view, table, options, action, key, batch_rows)
         except InputError:
             # The view may have got the feature since.
-            fresh = await self._described(calls.selection([f"{view}.*"]), fresh=True)
+            fresh = await self._described(calls.selection([f"{view}.*"]), timeout, fresh=True)
             if fresh == described:
                 raise
             writing = Writing(fresh, view, table, options, action, key, batch_rows)
@@ -403,16 +420,18 @@ class AsyncClient:
                 raise writing.failed(error) from error.__cause__
         return writing.result()
 
-    async def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
-        described = await self._described(calls.selection(service))
-        given = tables.to_table(spine, f"spine of '{described.name}'")
+    async def _join(
+        self, spine: Any, service: str | Sequence[str], options: JoinOptions, timeout: float | None
+    ) -> tuple[Columns, pa.Table, StreamCall]:
+        described = await self._described(calls.selection(service), timeout)
+        given = tables.to_table(spine, f"spine of '{described.selection}'")
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
-    async def _described(self, chosen: messages.Selection, fresh: bool = False) -> Description:
+    async def _described(self, chosen: messages.Selection, timeout: float | None = None, fresh: bool = False) -> Description:
         found = None if fresh else self._descriptions.get(chosen)
         if found is None:
-            found = await self._run(calls.describe(chosen))
+            found = await self._run(calls.describe(chosen), timeout)
             if len(self._descriptions) > 1000:
                 self._descriptions.clear()
             self._descriptions[chosen] = found

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from .calls import Call, StreamCall
-from .connection import lost, refused_certificate
+from .connection import lost, lost_in_opening, refused_certificate
 from .errors import ConnectionLost, DeadlineExceeded, InputError, ProtocolError, WhenceError
 from .settings import GRACE_SECONDS, OPENING_SECONDS, WINDOW_BYTES, Settings
 from .wire import kinds, messages
@@ -133,7 +133,10 @@ class AsyncConnection(asyncio.BufferedProtocol):
             self._fail(error)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._fail(lost(f"the connection was lost: {error}" if error else "the server closed the connection", self._settings))
+        if self._opened.done():
+            self._fail(lost(f"the connection was lost: {error}" if error else "the server closed the connection", self._settings))
+        else:
+            self._fail(lost_in_opening(error, self._settings, self._opening.welcome is not None))
         if not self._closed.done():
             self._closed.set_result(None)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
 
-from .errors import DefinitionError
-from .results import Result
+from .errors import DefinitionError, InputError
+from .results import Result, no_column
 from .wire.columns import read_columns, read_lengths
 from .wire.messages import read_answer_head
 from .wire.primitives import violation
@@ -18,6 +18,9 @@ from .wire.types import VALUE, VECTOR, WireSchema
 
 # What a numpy array has where there is no value.
 _MISSING: dict[str, Any] = {"?": False, "<i4": 0, "<i8": 0, "<f4": np.nan, "<f8": np.nan, "<M8[us]": np.datetime64("NaT")}
+
+# bool, int32, int64, float32, float64
+_NUMBERS = range(1, 6)
 
 if TYPE_CHECKING:
     import pandas
@@ -142,7 +145,7 @@ class Answer:
     def __getitem__(self, name: str) -> np.ndarray:
         if self._spans is None:
             return self._from_arrow(name)
-        span = self._spans[name]
+        span = self._spans.get(name) or self._unknown(name)
         values = np.frombuffer(self._payload, span.numpy, self._rows, self._start + span.begin)
         if span.validity >= 0:
             values = values.copy()
@@ -152,8 +155,8 @@ class Answer:
     def valid(self, name: str) -> np.ndarray:
         """Whether there is a value, for each entity."""
         if self._spans is None:
-            return np.asarray(self._arrow()[self._schema.names.index(name)].is_valid())
-        span = self._spans[name]
+            return np.asarray(self._arrow()[self._number(name)].is_valid())
+        span = self._spans.get(name) or self._unknown(name)
         return np.ones(self._rows, bool) if span.validity < 0 else self._bits(span).view(bool)
 
     def to_numpy(self) -> dict[str, np.ndarray]:
@@ -168,12 +171,24 @@ class Answer:
 
     def matrix(self, dtype: Any = np.float64) -> np.ndarray:
         """All features as the columns of one matrix, NaN where nothing was found: what most models take. Numbers and bools only."""
+        for name, kind in self._schema:
+            if kind.shape != VALUE or kind.scalar not in _NUMBERS:
+                raise InputError(
+                    f"feature '{name}' is of type {kind.name}, and no number", code=1001, place="matrix", hint="ask for numbers only"
+                )
         matrix = np.empty((self._rows, len(self._schema)), dtype, order="F")
         for number, name in enumerate(self._schema.names):
             matrix[:, number] = self[name]
             if np.dtype(dtype).kind == "f" and not (valid := self.valid(name)).all():
                 matrix[~valid, number] = np.nan
         return matrix
+
+    def _number(self, name: str) -> int:
+        names = self._schema.names
+        return names.index(name) if name in names else self._unknown(name)
+
+    def _unknown(self, name: str) -> NoReturn:
+        raise no_column(name, self._schema.names, "the answer")
 
     def _bits(self, span: _Span) -> np.ndarray:
         """1 where there is a value, 0 where there is none."""
@@ -185,9 +200,7 @@ class Answer:
         return bits
 
     def _from_arrow(self, name: str) -> np.ndarray:
-        number = self._schema.names.index(name) if name in self._schema.names else -1
-        if number < 0:
-            raise KeyError(name)
+        number = self._number(name)
         kind, array = self._schema.columns[number][1], self._arrow()[number]
         if kind.shape == VECTOR:
             vectors = np.asarray(array.values).reshape(len(array), kind.dimension)

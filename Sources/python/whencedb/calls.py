@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from . import tables, times
@@ -61,6 +62,9 @@ class StreamCall:
     batch_rows: int = 0
     compress: bool = False
 
+    def __post_init__(self) -> None:
+        whole(self.batch_rows, "batch_rows")
+
     def encode(self, timeout_microseconds: int, window: int) -> Payload:
         if not self.is_download:
             return self.body(messages.timed(timeout_microseconds))
@@ -91,13 +95,25 @@ class Description:
         return WireSchema((name, WireType.named(kind)) for name, kind in self.join_keys.items())
 
 
+def whole(value: Any, name: str, bits: int = 32) -> int:
+    """A number of things, none or more."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < 1 << bits:
+        raise InputError(f"{name}={value!r}", place=name, hint=f"give a whole number from 0 to {(1 << bits) - 1:,}")
+    return int(value)
+
+
 def selection(service: str | Sequence[str]) -> Selection:
     """A service by name, or features as a list."""
     if isinstance(service, str):
         if not service:
             raise InputError("the name of the service is empty", place="service")
         return Selection(service=service)
-    features = tuple(service)
+    try:
+        features = tuple(service)
+    except TypeError:
+        features = (service,)
+    if not all(isinstance(feature, str) for feature in features):
+        raise InputError(f"{service!r} is no service", place="service", hint="give its name, or a list of VIEW.FEATURE")
     if not features:
         raise InputError("no features were asked for", place="service", hint="give a service, or a list of VIEW.FEATURE")
     return Selection(features=features)
@@ -143,6 +159,8 @@ def plan(definitions: Any) -> Call[Any]:
 def apply(definitions: Any, base_version: int | None) -> Call[Any]:
     # Applying what is there already changes nothing. With a base version, though, a repeat would be told that it comes too late.
     files = files_of(definitions)
+    if base_version is not None:
+        whole(base_version, "base_version")
     return _document(kinds.APPLY, lambda payload: messages.apply(payload, files, base_version), base_version is None)
 
 
@@ -151,6 +169,7 @@ def catalog() -> Call[Any]:
 
 
 def show(name: str, kind: str, version: int) -> Call[Any]:
+    whole(version, "version")
     return _document(kinds.CATALOG_SHOW, lambda payload: messages.catalog_show(payload, kind, name, version))
 
 
@@ -209,13 +228,13 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
                 hint="give join keys and times only",
             )
         if (kind := _reserved(column, features)) is not None:
-            columns[column] = given.column(column), kind
+            columns[column] = tables.pick(given, column, "reserved column", place), kind
             continue
         if column not in features:
             near = difflib.get_close_matches(column, features, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"its features are {', '.join(features)}"
             raise InputError(f"there is no feature '{column}'", code=1006, place=place, hint=hint)
-        columns[column] = given.column(column), WireType.named(features[column])
+        columns[column] = tables.pick(given, column, "feature", place), WireType.named(features[column])
     arrays = {
         column: tables.conform(array, kind, column, zone=options.zone, floor=options.floor_times)
         for column, (array, kind) in columns.items()
@@ -275,7 +294,7 @@ def backfill(view: Description, name: str, data: Any, options: TableOptions) -> 
 
 def keys_for(description: Description, entities: Any) -> pa.Table:
     """The join keys of the entities, in the order and the types that the service declares."""
-    place = f"entities of '{description.name}'"
+    place = f"entities of '{description.selection}'"
     given = tables.to_table(entities, place, list(description.join_keys))
     return pa.table(
         {
@@ -323,7 +342,7 @@ class JoinOptions:
 
 def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -> StreamCall:
     """Only join keys and times go to the server: what else the spine has stays here, and is put beside the answer again."""
-    place = f"spine of '{description.name}'"
+    place = f"spine of '{description.selection}'"
     kinds_of = {name: WireType.named(kind) for name, kind in description.join_keys.items()} | {options.event_time: TIMESTAMP}
     columns = {}
     for name, kind in kinds_of.items():
@@ -340,14 +359,22 @@ def join_rows(description: Description, spine: pa.Table, options: JoinOptions) -
 
 
 def join_entities(chosen: Selection, options: JoinOptions, view: str, instants: Sequence[Any], first: Any, last: Any) -> StreamCall:
-    at = [times.microseconds(instant, "instants", options.zone) for instant in instants]
+    at = [times.microseconds(instant, "instants", options.zone) for instant in _several(instants)]
     start = times.EARLIEST if first is None else times.microseconds(first, "start", options.zone)
     end = times.LATEST if last is None else times.microseconds(last, "end", options.zone)
     return _join(chosen, options, messages.EntitiesSource(view, at, start, end))
 
 
+def _several(instants: Any) -> Iterable[Any]:
+    """The instants, where it is just one, too."""
+    if isinstance(instants, np.ndarray):
+        return instants.reshape(-1)
+    return [instants] if isinstance(instants, (str, bytes)) or not isinstance(instants, Iterable) else instants
+
+
 def _join(chosen: Selection, options: JoinOptions, source: Any) -> StreamCall:
     pin = times.optional_microseconds(options.known_at, "known_at", options.zone)
+    whole(options.memory_bytes, "memory_bytes", 64)
     return StreamCall(
         f"as_of {chosen}",
         kinds.JOIN,
@@ -377,7 +404,7 @@ def erase(entity: str, keys: Any, dry_run: bool) -> Call[Any]:
     given = tables.to_table(keys, f"entity '{entity}'")
     if given.num_rows != 1:
         raise InputError(f"one entity is erased at a time, and {given.num_rows} were given", place=f"entity '{entity}'")
-    found = {name: tables.natural(given.column(name), name) for name in given.column_names}
+    found = {name: tables.natural(tables.pick(given, name, "join key", f"entity '{entity}'"), name) for name in given.column_names}
     schema = WireSchema((name, kind) for name, (_, kind) in found.items())
     arrays = [tables.one_chunk(array) for array, _ in found.values()]
     return _document(kinds.ERASE, lambda payload: messages.erase(payload, entity, dry_run, schema, arrays))

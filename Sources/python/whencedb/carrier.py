@@ -12,9 +12,10 @@ from .calls import Call, StreamCall
 from .errors import ConnectionLost, WhenceError
 from .pool import Pool
 from .progress import Bar
-from .settings import GRACE_SECONDS, Settings
+from .settings import GRACE_SECONDS, Settings, checked_timeout
 from .wire import kinds
 from .wire.frames import Frame, small_frame
+from .wire.messages import Welcome
 from .wire.streams import Stream
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Carrier:
         self.pool = Pool(settings, pool_size)
 
     def run(self, call: Call[T], timeout: float | None = None, on_progress: Callable[[tuple[int, int, str]], None] | None = None) -> T:
-        seconds = self.settings.timeout if timeout is None else timeout
-        deadline = None if seconds is None else time.monotonic() + seconds
+        seconds = self.settings.seconds(timeout)
+        deadline = _deadline(seconds)
 
         def once() -> T:
             with self.pool.connection(deadline) as connection:
@@ -55,10 +56,11 @@ class Carrier:
 
     def exchange(self, kind: int, payload: bytes, timeout: float | None) -> Frame:
         """A small request whose payload is there. A repeat is told the time that it was told at first: its bytes are the same."""
-        deadline = None if timeout is None else time.monotonic() + timeout + GRACE_SECONDS
+        limit = None if timeout is None else time.monotonic() + timeout
+        deadline = None if limit is None else limit + GRACE_SECONDS
         attempt = 1
         while True:
-            connection = self.pool.take(deadline)
+            connection = self.pool.take(limit)
             try:
                 connection.check(len(payload))
                 request_id = connection.next_id()
@@ -72,15 +74,17 @@ class Carrier:
                 self.pool.give(connection)
             time.sleep(pause)
 
-    def longest(self) -> int:
-        """The longest payload that the server takes, in bytes."""
-        with self.pool.connection() as connection:
-            return connection.welcome.longest_payload
+    def welcome(self) -> Welcome:
+        """What the server said of itself when the last connection was opened. It needs none that is free."""
+        if self.pool.welcome is not None:
+            return self.pool.welcome
+        with self.pool.connection(_deadline(self.settings.timeout)) as connection:
+            return connection.welcome
 
     def read_pieces(self, encoder: ReadEncoder, entities: Any, known: KnownAnswers, timeout: float | None) -> tuple[Answer, KnownAnswers]:
         """An online read of more entities than one request takes. The timeout is that of each request."""
         microseconds = 0 if timeout is None else max(1, int(timeout * 1e6))
-        requests = encoder.pieces(entities, microseconds, known, self.longest())
+        requests = encoder.pieces(entities, microseconds, known, self.welcome().longest_payload)
         try:
             payload = next(requests)
             while True:
@@ -92,7 +96,7 @@ class Carrier:
         self, kind: int, payloads: list[bytes], timeout: float | None, accept: Callable[[int, Frame], None], in_flight: int
     ) -> None:
         def once() -> None:
-            with self.pool.connection() as connection:
+            with self.pool.connection(_deadline(timeout)) as connection:
                 connection.check(max(map(len, payloads), default=0))
                 first = connection.reserve_ids(len(payloads))
                 frames = [small_frame(kind, first + number, payload) for number, payload in enumerate(payloads)]
@@ -102,8 +106,9 @@ class Carrier:
         self.repeated(once, True, None)
 
     def stream(self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]) -> Iterator[pa.RecordBatch]:
-        with self.pool.connection() as connection:
-            yield from connection.stream(call, timeout, started)
+        deadline = _deadline(checked_timeout(timeout))
+        with self.pool.connection(deadline) as connection:
+            yield from connection.stream(call, _left(deadline), started)
 
     def repeated(self, once: Callable[[], T], repeatable: bool, deadline: float | None) -> T:
         attempt = 1
@@ -124,6 +129,10 @@ class Carrier:
         if isinstance(error, ConnectionLost) and self.pool.is_closed:
             return False
         return deadline is None or time.monotonic() + error.retry_after < deadline
+
+
+def _deadline(seconds: float | None) -> float | None:
+    return None if seconds is None else time.monotonic() + seconds
 
 
 def _left(deadline: float | None) -> float | None:

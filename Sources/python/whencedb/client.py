@@ -79,7 +79,6 @@ class Client:
 
     def __init__(self, settings: Settings, pool_size: int) -> None:
         self._settings = settings
-        self._timeout = settings.timeout
         self._carrier = Carrier(settings, pool_size)
         self._descriptions: dict[messages.Selection, Description] = {}
         self._reads: dict[tuple[messages.Selection, bool, bool], tuple[ReadEncoder, KnownAnswers]] = {}
@@ -106,16 +105,15 @@ class Client:
 
     @property
     def server(self) -> str:
-        """Name and version of the server."""
-        with self._carrier.pool.connection() as connection:
-            return connection.welcome.server
+        """Name and version of the server, as it said when the last connection was opened."""
+        return self._carrier.welcome().server
 
     @property
     def user(self) -> tuple[str, list[str]] | None:
         """Who the server takes this client for, and the roles; None where it asks nobody."""
-        with self._carrier.pool.connection() as connection:
-            found = connection.authenticated
-            return None if found is None else (found.user, found.roles)
+        self._carrier.welcome()
+        found = self._carrier.pool.authenticated
+        return None if found is None else (found.user, found.roles)
 
     # Definitions
 
@@ -221,7 +219,7 @@ class Client:
         It is not repeated by itself after the connection was lost, since it may be there already.
         """
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
-        call = calls.backfill(self._described([f"{view}.*"]), view, data, options)
+        call = calls.backfill(self._described([f"{view}.*"], timeout), view, data, options)
         done: list[Committed] = []
 
         def started(stream: Stream) -> None:
@@ -247,10 +245,10 @@ class Client:
             ages: also how old that is, as `VIEW.age`, in microseconds.
         """
         chosen = calls.selection(service)
-        described = self._described(chosen)
+        described = self._described(chosen, timeout)
         place = (chosen, event_times, ages)
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
-        seconds = self._timeout if timeout is None else timeout
+        seconds = self._settings.seconds(timeout)
         keys = encoder.arrays(entities)
         asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
         payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
@@ -299,7 +297,7 @@ class Client:
             compress: zstd on the way back, for slow networks.
         """
         options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
-        columns, given, call = self._join(spine, service, options)
+        columns, given, call = self._join(spine, service, options, timeout)
 
         def collected() -> Result:
             with Bar(call.name, given.num_rows, wanted=progress) as bar:
@@ -330,7 +328,7 @@ class Client:
         options = JoinOptions(
             event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
         )
-        columns, given, call = self._join(spine, service, options)
+        columns, given, call = self._join(spine, service, options, timeout)
         return with_spine(columns, self._carrier.stream(call, timeout, columns.start), given)
 
     def as_of_entities(
@@ -386,7 +384,7 @@ class Client:
 
     def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         """All versions of one entity (a dict of its join keys), with their three times, what they are, and which features they carry."""
-        call = calls.history(self._described([f"{view}.*"]), view, entity, known_at)
+        call = calls.history(self._described([f"{view}.*"], timeout), view, entity, known_at)
         return self._collected(call, timeout)
 
     # Upkeep
@@ -430,17 +428,17 @@ class Client:
         self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int,
         progress: bool | None, timeout: float | None,
     ) -> Committed:  # fmt: skip
-        described = self._described([f"{view}.*"])
+        described = self._described([f"{view}.*"], timeout)
         try:
             writing = Writing(described, view, table, options, action, key, batch_rows)
         except InputError:
             # The view may have got the feature since.
-            fresh = self._described([f"{view}.*"], fresh=True)
+            fresh = self._described([f"{view}.*"], timeout, fresh=True)
             if fresh == described:
                 raise
             writing = Writing(fresh, view, table, options, action, key, batch_rows)
         with Bar(f"write {view}", writing.total, wanted=progress) as bar:
-            for piece in writing.pieces(self._carrier.longest()):
+            for piece in writing.pieces(self._carrier.welcome().longest_payload):
                 try:
                     committed = self._carrier.run(piece, timeout)
                 except WhenceError as error:
@@ -449,17 +447,21 @@ class Client:
                 bar.advance(committed.rows)
         return writing.result()
 
-    def _join(self, spine: Any, service: str | Sequence[str], options: JoinOptions) -> tuple[Columns, pa.Table, StreamCall]:
-        described = self._described(calls.selection(service))
-        given = tables.to_table(spine, f"spine of '{described.name}'")
+    def _join(
+        self, spine: Any, service: str | Sequence[str], options: JoinOptions, timeout: float | None
+    ) -> tuple[Columns, pa.Table, StreamCall]:
+        described = self._described(calls.selection(service), timeout)
+        given = tables.to_table(spine, f"spine of '{described.selection}'")
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
-    def _described(self, service: messages.Selection | Sequence[str], fresh: bool = False) -> Description:
+    def _described(
+        self, service: messages.Selection | Sequence[str], timeout: float | None = None, fresh: bool = False
+    ) -> Description:
         chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
         found = None if fresh else self._descriptions.get(chosen)
         if found is None:
-            found = self._carrier.run(calls.describe(chosen))
+            found = self._carrier.run(calls.describe(chosen), timeout)
             with self._lock:
                 if len(self._descriptions) > 1000:
                     self._descriptions.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -22,18 +23,35 @@ from .wire.primitives import Payload, violation
 from .wire.streams import Stream
 
 _PARTS_AT_ONCE = 64
+# The system counts what it waits in so many milliseconds as an int has.
+_LONGEST_WAIT_SECONDS = 86_400
 
 
 def lost(message: str, settings: Settings) -> ConnectionLost:
     return ConnectionLost(message, place=settings.address, retryable=True, hint="is the server running there?")
 
 
-def refused_certificate(error: Exception, settings: Settings) -> ConnectionLost:
-    return ConnectionLost(
-        f"no TLS with the server: {error}",
-        place=settings.address,
-        hint="ca= names the authority of the server's certificate, server_name= the name in it",
-    )
+def lost_in_opening(error: Exception | None, settings: Settings, is_welcome: bool) -> ConnectionLost:
+    """What is known where a connection ends before it is open. `error` is None where the server closed it."""
+    if isinstance(error, ssl.SSLError):
+        # The handshake went well on this side: with TLS 1.3 a server looks at the client's certificate after that.
+        wanted = "of an authority that the server knows" if settings.has_certificate else "if the server wants to know its clients"
+        return ConnectionLost(
+            f"the server refused TLS with this client: {error}", place=settings.address, hint=f"give cert= and key= {wanted}"
+        )
+    if settings.tls is None and not is_welcome:
+        told = "the server closed the connection without a word" if error is None else f"the connection was lost at once: {error}"
+        return ConnectionLost(
+            told, place=settings.address, retryable=error is not None, hint="does it speak TLS? then connect with tls=True, or ca="
+        )
+    return lost("the server closed the connection" if error is None else f"the connection was lost: {error}", settings)
+
+
+def refused_certificate(error: ssl.SSLError, settings: Settings) -> ConnectionLost:
+    hint = "ca= names the authority of the server's certificate, server_name= the name in it"
+    if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
+        hint = "what is there does not speak TLS: leave out tls=, ca= and cert=, or is it another port?"
+    return ConnectionLost(f"no TLS with the server: {error}", place=settings.address, hint=hint)
 
 
 class Connection:
@@ -47,9 +65,14 @@ class Connection:
         # Frames that came while something was sent.
         self._frames: deque[Frame] = deque()
         self._is_draining = False
+        # Until the session is open.
+        self._opening: Opening | None = None
         self._last_id = 0
         self.is_usable = False
         self.idle_since = time.monotonic()
+        #: The semaphore of the pool that has a slot for this connection.
+        self.slots: Any = None
+        self._process = os.getpid()
         limit = time.monotonic() + OPENING_SECONDS
         limit = limit if deadline is None else min(limit, deadline)
         self._socket = self._connected(limit)
@@ -85,7 +108,7 @@ class Connection:
             raise lost(f"no connection: {error}", settings) from None
 
     def _open(self, limit: float) -> None:
-        opening = Opening(self._settings)
+        opening = self._opening = Opening(self._settings)
         kind, payload = opening.first()
         self._send(frame_parts(kind, 0, payload), limit)
         while not opening.is_done:
@@ -95,6 +118,7 @@ class Connection:
         assert opening.welcome is not None
         self.welcome = opening.welcome
         self.authenticated = opening.authenticated
+        self._opening = None
         self._assembler.longest = messages.LONGEST_PAYLOAD
         self.is_usable = True
 
@@ -231,6 +255,10 @@ class Connection:
 
     def _cancel(self, request_id: int, state: Stream) -> None:
         """Ends a stream early, and reads what was on its way: as much as its credit allows, within a moment."""
+        if self._process != os.getpid():
+            # The stream is that of the process that this one is a fork of, and goes on there.
+            self.close()
+            return
         deadline = time.monotonic() + GRACE_SECONDS
         try:
             self._out.extend(frame_parts(kinds.CANCEL, request_id, Payload()))
@@ -309,8 +337,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError as error:
-            self.close()
-            raise lost(f"the connection was lost: {error}", self._settings) from None
+            raise self._ended(error) from None
         while count:
             size = _size(out[0])
             if count < size:
@@ -327,20 +354,36 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError as error:
-            self.close()
-            raise lost(f"the connection was lost: {error}", self._settings) from None
+            raise self._ended(error) from None
         if count == 0:
-            self.close()
-            raise lost("the server closed the connection", self._settings)
+            raise self._ended(None)
         self._assembler.received(count)
         return True
+
+    def _ended(self, error: OSError | None) -> ConnectionLost:
+        """The error of a connection that ended: it failed, or the server closed it."""
+        if self._opening is None:
+            self.close()
+            return lost("the server closed the connection" if error is None else f"the connection was lost: {error}", self._settings)
+        if self._is_tls and error is not None and "ALERT" not in str(error):
+            # What the server said before it went may still be there to be read, where something could not be sent.
+            try:
+                self._socket.recv(1)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            except ssl.SSLError as alert:
+                error = alert
+            except (OSError, ValueError):
+                pass
+        self.close()
+        return lost_in_opening(error, self._settings, self._opening.welcome is not None)
 
     def _wait(self, poll: select.poll, deadline: float | None) -> None:
         if deadline is None:
             poll.poll()
             return
         left = deadline - time.monotonic()
-        if left <= 0 or not poll.poll(left * 1000):
+        if left <= 0 or not poll.poll(min(left, _LONGEST_WAIT_SECONDS) * 1000):
             if time.monotonic() >= deadline:
                 self.close()
                 raise DeadlineExceeded(

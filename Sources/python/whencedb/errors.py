@@ -49,6 +49,12 @@ class InputError(WhenceError, ValueError):
     code = 1008
 
 
+class NoColumn(InputError, KeyError):
+    """A result has no column of that name (1006)."""
+
+    code = 1006
+
+
 class DefinitionError(WhenceError, ValueError):
     """Definitions that are wrong, or that may not replace those there are (2001, 2002, 2004)."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .connection import Connection
-from .errors import ConnectionLost, DeadlineExceeded, NotAuthenticated, WhenceError
+from .errors import ConnectionLost, DeadlineExceeded, InputError, NotAuthenticated, WhenceError
 from .settings import Settings
+from .wire.messages import Authenticated, Welcome
 
 # A connection that rested for so long is looked at before it is used again.
 _RESTED_SECONDS = 1.0
@@ -21,19 +24,43 @@ class Pool:
 
     def __init__(self, settings: Settings, size: int) -> None:
         self._settings = settings
-        self._slots = threading.Semaphore(size)
-        self._idle: list[Connection] = []
-        self._lock = threading.Lock()
-        self._process = os.getpid()
+        self._size = size
         self.is_closed = False
+        #: What the server said when the last connection was opened.
+        self.welcome: Welcome | None = None
+        self.authenticated: Authenticated | None = None
+        self._begin()
+        _POOLS.add(self)
+
+    def _begin(self) -> None:
+        """With no connection: at first, and in the child of a fork, which must not speak on its parent's. What threads of the parent hold,
+        locks and connections, nobody gives back here."""
+        self._slots = threading.Semaphore(self._size)
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
+        self._held: Counter[int] = Counter()
 
     @contextmanager
     def connection(self, deadline: float | None = None) -> Iterator[Connection]:
         """Lends a connection. One that is not usable afterwards is closed."""
+        thread, held = threading.get_ident(), self._held
+        if deadline is None and held[thread] >= self._size:
+            raise InputError(
+                f"this thread waits for a connection, and all {self._size} are in its own loops over batches",
+                place=self._settings.address,
+                hint="end the loops first, or connect with a larger pool_size=",
+            )
         connection = self.take(deadline)
+        with self._lock:
+            held[thread] += 1
         try:
             yield connection
         finally:
+            # It may be another thread that ends a generator.
+            with self._lock:
+                held[thread] -= 1
+                if not held[thread]:
+                    del held[thread]
             self.give(connection)
 
     def take(self, deadline: float | None = None) -> Connection:
@@ -53,6 +80,10 @@ class Pool:
 
     def give(self, connection: Connection) -> None:
         """Takes a connection back."""
+        if connection.slots is not self._slots:
+            # It was lent before a fork: it is the parent's, and so is its slot.
+            connection.close()
+            return
         with self._lock:
             keep = connection.is_usable and not self.is_closed
             if keep:
@@ -65,10 +96,6 @@ class Pool:
     def _idle_one(self) -> Connection | None:
         while True:
             with self._lock:
-                if self._process != os.getpid():
-                    # A fork must not speak on its parent's connections.
-                    self._idle.clear()
-                    self._process = os.getpid()
                 if not self._idle:
                     return None
                 connection = self._idle.pop()
@@ -82,7 +109,10 @@ class Pool:
         attempt = 1
         while True:
             try:
-                return Connection(self._settings, deadline)
+                connection = Connection(self._settings, deadline)
+                connection.slots = self._slots
+                self.welcome, self.authenticated = connection.welcome, connection.authenticated
+                return connection
             except NotAuthenticated:
                 raise
             except WhenceError as error:
@@ -100,3 +130,15 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+# All pools of this process.
+_POOLS: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for pool in list(_POOLS):
+        pool._begin()
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -129,7 +129,7 @@ class PreparedRead:
         """The features of the entities, now. Throws as `Client.get` does."""
         client = self._client
         known = self._known
-        seconds = client._timeout if timeout is None else timeout
+        seconds = client._settings.seconds(timeout)
         microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
         payload = self._encoder.payload(entities, microseconds, known.schema_id)
         if self._encoder.is_one(payload):
@@ -148,7 +148,7 @@ class PreparedRead:
         client, known = self._client, self._known
         if in_flight < 1:
             raise InputError(f"in_flight={in_flight}", place="many", hint="give at least 1")
-        seconds = client._timeout if timeout is None else timeout
+        seconds = client._settings.seconds(timeout)
         microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
         payloads = [self._encoder.payload(entities, microseconds, known.schema_id) for entities in batches]
         answers: list[Answer | None] = [None] * len(payloads)

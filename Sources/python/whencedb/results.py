@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+from .errors import NoColumn
 
 if TYPE_CHECKING:
     import pandas
@@ -49,6 +52,8 @@ class Result:
         return list(self._table.column_names)
 
     def __getitem__(self, name: str) -> pa.ChunkedArray:
+        if name not in self._table.column_names:
+            raise no_column(name, self._table.column_names, f"the {self._name}")
         return self._table.column(name)
 
     def __len__(self) -> int:
@@ -74,6 +79,12 @@ class Result:
 
     def _repr_html_(self) -> str:
         return html_table(self._title(), self.columns, _rows(self._table.slice(0, _SHOWN_ROWS)), len(self) > _SHOWN_ROWS)
+
+
+def no_column(name: str, names: list[str], place: str) -> NoColumn:
+    near = difflib.get_close_matches(str(name), names, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the columns are {', '.join(names) or 'none'}"
+    return NoColumn(f"there is no column '{name}'", place=place, hint=hint)
 
 
 def _rows(table: pa.Table) -> list[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ CLIENT_NAME = f"whencedb {__version__} (python)"
 #: After a deadline the server itself answers; so much later this side stops waiting for that.
 GRACE_SECONDS = 2.0
 OPENING_SECONDS = 10.0
+LONGEST_TIMEOUT_SECONDS = 366 * 86_400.0
 #: Credit of a stream: so much may be on its way before the reader has taken any of it.
 WINDOW_BYTES = 64 << 20
 
@@ -49,9 +50,23 @@ class Settings:
     timeout: float | None = None
     retries: Retries = field(default_factory=Retries)
 
+    def seconds(self, timeout: float | None) -> float | None:
+        """What a call was given, or what the client was."""
+        return self.timeout if timeout is None else checked_timeout(timeout)
+
     @property
     def address(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def checked_timeout(timeout: float | None, place: str = "timeout") -> float | None:
+    """The seconds that a request may take, where they are a number that every clock and socket can count to."""
+    try:
+        if timeout is None or timeout <= LONGEST_TIMEOUT_SECONDS:
+            return timeout
+    except TypeError:
+        pass
+    raise InputError(f"a timeout of {timeout!r} seconds", place=place, hint="give a number, at most a year")
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -89,7 +104,7 @@ def make_settings(
         raise InputError("user and password belong together", place="connect")
     if key is not None and cert is None:
         raise InputError("a key without a certificate", place="connect", hint="give cert= too")
-    if timeout is not None and timeout <= 0:
+    if checked_timeout(timeout, "connect") is not None and timeout <= 0:  # type: ignore[operator]
         raise InputError(f"a timeout of {timeout} seconds", place="connect", hint="give a positive number, or None")
     context = tls if isinstance(tls, ssl.SSLContext) else None
     if context is None and (tls or (tls is None and (ca or cert))):

@@ -35,15 +35,19 @@ def to_table(data: TableLike, place: str, columns: Sequence[str] = ()) -> pa.Tab
         return _from_pandas(data, place)
     if isinstance(data, np.ndarray) and data.dtype.names:
         return pa.table({name: column(data[name], name) for name in data.dtype.names})
-    if isinstance(data, (list, tuple)) and data and isinstance(data[0], Mapping):
+    if isinstance(data, (list, tuple)) and data and all(isinstance(row, Mapping) for row in data):
         names = list(dict.fromkeys(name for row in data for name in row))
         return pa.table({name: column([row.get(name) for row in data], name) for name in names})
     if len(columns) == 1 and not isinstance(data, (str, bytes)) and not _is_frame(data):
         return pa.table({columns[0]: column(data, columns[0])})
-    if hasattr(data, "__arrow_c_stream__"):
-        return pa.table(data)
-    if hasattr(data, "to_arrow"):
-        return data.to_arrow()
+    try:
+        if hasattr(data, "__arrow_c_stream__"):
+            return pa.table(data)
+        if hasattr(data, "to_arrow") and isinstance(table := data.to_arrow(), pa.Table):
+            return table
+    except (pa.ArrowException, TypeError, ValueError):
+        # A series, say, is a stream, too: of values.
+        pass
     raise InputError(
         f"a {type(data).__name__} is no table",
         place=place,
@@ -176,8 +180,11 @@ def natural(array: Any, name: str) -> tuple[Any, WireType]:
 
 def pick(table: pa.Table, name: str, what: str, place: str) -> Any:
     """The column of that name."""
-    if name in table.column_names:
-        return table.column(name)
+    found = table.schema.get_all_field_indices(name)
+    if len(found) > 1:
+        raise InputError(f"there are {len(found)} columns '{name}', which is the {what}", code=1005, place=place, hint="rename or drop one")
+    if found:
+        return table.column(found[0])
     near = difflib.get_close_matches(name, table.column_names, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"the columns are {', '.join(table.column_names) or 'none'}"
     raise InputError(f"there is no column '{name}', which is the {what}", code=1005, place=place, hint=hint)

@@ -50,8 +50,8 @@ def optional_microseconds(time: Any, place: str, zone: str | None = None) -> int
 
 
 def array_of(values: Any) -> Any:
-    """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word, and knows
-    only some of numpy's units."""
+    """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word, and
+    knows only some of numpy's units."""
     array = pa.array(_in_a_known_unit(values) if isinstance(values, np.ndarray) else values)
     if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
         return array
@@ -63,7 +63,8 @@ def array_of(values: Any) -> Any:
 
 
 def _in_a_known_unit(values: np.ndarray) -> np.ndarray:
-    """Years to weeks as days, hours and minutes as seconds: exactly the same times. Numpy wraps around without a word where they are too far."""
+    """Years to weeks as days, hours and minutes as seconds: exactly the same times. Numpy wraps around without a word where they are too
+    far."""
     if values.dtype.kind != "M":
         return values
     unit = {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s", "generic": "us"}.get(np.datetime_data(values.dtype)[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import tables
-from .calls import Call, Description, TableOptions, rows_for, write_call
+from .calls import Call, Description, TableOptions, rows_for, whole, write_call
 from .errors import InputError, WhenceError
 from .wire import messages
 from .wire.messages import Committed
@@ -29,9 +29,10 @@ class Writing:
         self, view: Description, name: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int
     ) -> None:
         self._name, self._options, self._action, self._batch_rows = name, options, action, batch_rows
+        whole(batch_rows, "batch_rows")
         self._rows, self._schema = rows_for(view, name, table, options, action)
         self._key = uuid.uuid4().bytes if key is None else key.encode() if isinstance(key, str) else key
-        if not 0 < len(self._key) <= LONGEST_KEY:
+        if not isinstance(self._key, bytes) or not 0 < len(self._key) <= LONGEST_KEY:
             raise InputError(f"an idempotency key has 1 to {LONGEST_KEY} bytes", place="idempotency_key")
         self._last: Committed | None = None
         self._done, self._repeats = 0, True

@@ -79,7 +79,11 @@ class Payload:
         return self.raw(b"\1" if value else b"\0")
 
     def string(self, text: str, longest: int = LONGEST_NAME) -> Payload:
-        return self.bytes(text.encode(), longest)
+        try:
+            data = text.encode()
+        except (AttributeError, UnicodeEncodeError):
+            raise InputError(f"{text!r} is no text", code=1001) from None
+        return self.bytes(data, longest)
 
     def bytes(self, data: bytes, longest: int = LONGEST_STRING) -> Payload:
         if len(data) > longest:
