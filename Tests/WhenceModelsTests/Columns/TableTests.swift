@@ -136,6 +136,43 @@ import WhenceCore
         }
     }
 
+    @Test("XGBoost: values of whole numbers and of texts", arguments: ["xgboost.json", "xgboost.ubj"])
+    func xgboost(file: String) throws {
+        let table = try Table(file)
+        #expect(table.model.features.map(\.values.count) == [4, 0, 5] && Set(table.predicted).count > 20)
+        for type in [FeatureType.int64, .int32, .float64, .string] { try table.check(["hour": type]) }
+        // XGBoost itself refuses what it was not trained on.
+        for (name, type, value) in [
+            ("hour", FeatureType.int64, Value.int64(0)), ("hour", .string, .string("x")), ("city", .string, .string("x")),
+        ] {
+            let batch = try FeatureColumnsTests.batch([(name, type, [value])])
+            var features: [Double] = []
+            let columns = try FeatureColumns(table.model, columns: [name])
+            expectError(.invalidValue, "column \(name)", "is none of the categories", "leave it empty") {
+                try columns.fill(batch, rows: 0..<1, into: &features)
+            }
+        }
+    }
+
+    @Test("XGBoost: texts beyond ASCII, which it cuts in the wrong places, are given by their numbers")
+    func spoiledTexts() throws {
+        let path = Fixture.directory.appending(path: "tables/xgboost.json")
+        // "Rom" and what follows it become "Łódź", of which XGBoost would keep four bytes.
+        let text = try String(contentsOf: path, encoding: .utf8).replacing("76,111,100,122", with: "-59,-127,-61,-77")
+        let model = try Model.read(.bytes(Array(text.utf8), name: "m.json"))
+        #expect(
+            model.features.map(\.values.count) == [4, 0, 0]
+                && model.notes.contains { $0.text.contains("city") && $0.text.contains(".cat.codes") })
+        var features: [Double] = []
+        let texts = try FeatureColumnsTests.batch([("city", .string, [.string("Rom")])])
+        let columns = try FeatureColumns(model, columns: ["city"])
+        expectError(.invalidValue, "column city", "a column of string cannot stand for the number of a category", ".cat.codes") {
+            try columns.fill(texts, rows: 0..<1, into: &features)
+        }
+        try columns.fill(try FeatureColumnsTests.batch([("city", .int64, [.int64(2)])]), rows: 0..<1, into: &features)
+        #expect(features[2] == 2)
+    }
+
     @Test("CatBoost: truth values count as 1 and 0, texts as themselves") func catBoost() throws {
         let table = try Table("catboost.json")
         try table.check(["v": .float32])
