@@ -2,7 +2,8 @@ import WhenceCore
 
 /// The numbers of one feature's categories, found by their values. Values are equal where pandas has them so: 2 is 2.0, and True is 1.
 struct CategoryCodes: Sendable {
-    private var texts: [String: Double] = [:]
+    /// By their bytes: to Swift's strings an é is the same however it is composed, to the libraries it is not.
+    private var texts: [[UInt8]: Double] = [:]
     private var wholes: [Int64: Double] = [:]
     private var reals: [Double: Double] = [:]
     private var hasBools = false
@@ -14,7 +15,7 @@ struct CategoryCodes: Sendable {
             let code = Double(code)
             let former: Double?
             switch category {
-            case .text(let text): former = texts.updateValue(code, forKey: text)
+            case .text(let text): former = texts.updateValue(code, forKey: Array(text.utf8))
             case .whole(let number): former = wholes.updateValue(code, forKey: number)
             case .bool(let value):
                 former = wholes.updateValue(code, forKey: value ? 1 : 0)
@@ -46,9 +47,9 @@ struct CategoryCodes: Sendable {
     /// A text is the text among the categories; where there is none, the number or the truth value that it spells, since in CSV every
     /// value is a text.
     private func code(_ text: String) -> Double {
-        if let code = texts[text] { return code }
-        guard hasNumbers else { return .nan }
         let bytes = Array(text.utf8)
+        if let code = texts[bytes] { return code }
+        guard hasNumbers else { return .nan }
         if case .value(let number) = unsafe DecimalText.int64(bytes.span.bytes) { return code(.whole(number)) }
         if case .value(let number) = unsafe DecimalText.float64(bytes.span.bytes) { return code(.real(number)) }
         guard hasBools else { return .nan }
