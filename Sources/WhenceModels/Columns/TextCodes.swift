@@ -24,11 +24,12 @@ enum TextCodes: Sendable {
 
 extension Model {
     /// The number that stands for a text in a row of features, for a feature of the kind `text`: -1 for what the model does not
-    /// know. For a category that was trained from texts: its number, NaN for what was not among them.
-    public func code(of text: RawSpan, feature: Int) -> Double {
-        let entry = features[feature]
-        guard entry.kind == .category else { return description.textCodes.code(text, feature: feature) }
-        let text = UTF8Text.string(text)
-        return entry.categories.firstIndex(of: text).map { Double($0) } ?? .nan
+    /// know.
+    public func code(of text: RawSpan, feature: Int) -> Double { description.textCodes.code(text, feature: feature) }
+
+    /// The text that a truth value counts as, where the model wants texts: that of Python, and of a number for CatBoost, which makes
+    /// texts of its categories by way of numbers.
+    public func text(of value: Bool) -> String {
+        if format == .catBoostJSON { value ? "1" : "0" } else { value ? "True" : "False" }
     }
 }

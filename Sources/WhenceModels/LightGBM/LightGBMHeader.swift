@@ -1,6 +1,6 @@
 import WhenceCore
 
-/// What LightGBM's text says before and behind the trees.
+/// What LightGBM's text says before the trees.
 struct LightGBMHeader {
     private static let textBytesMax = 64 << 20
 
@@ -14,11 +14,9 @@ struct LightGBMHeader {
     private(set) var treeSizes: Int?
     /// Whether the first tree follows, rather than the end of the trees.
     private(set) var endsAtTree = false
-    private(set) var boosting = ""
-    private(set) var pandasNote = ""
-    private var names: [String] = []
-    private var infos: [String] = []
-    private var pandas: [[String]] = []
+    private(set) var names: [String] = []
+    /// Of each feature what values it had in training, or none.
+    private(set) var infos: [String] = []
 
     mutating func read(_ lines: inout LightGBMLines, _ limits: ModelLimits) throws(WhenceError) {
         var seen: Set<String> = []
@@ -76,60 +74,5 @@ struct LightGBMHeader {
 
     private func words(_ lines: inout LightGBMLines) throws(WhenceError) -> [String] {
         try lines.text(bytesMax: LightGBMHeader.textBytesMax).split(separator: " ").map(String.init)
-    }
-
-    /// Takes what follows the trees. All of it may be missing.
-    mutating func readTail(_ lines: inout LightGBMLines) throws(WhenceError) {
-        while let key = try lines.nextKey() {
-            if key.hasPrefix("[boosting: "), key.hasSuffix("]") { boosting = String(key.dropFirst(11).dropLast()) }
-            if key.hasPrefix("pandas_categorical:") { readPandas(String(key.dropFirst(19))) }
-            try lines.skip()
-        }
-    }
-
-    /// How pandas' categories were numbered: a list for each column of that type, in order.
-    private mutating func readPandas(_ text: String) {
-        guard let parsed = try? LightGBMHeader.lists(text) else {
-            pandasNote = "the names of categories could not be read; give their numbers"
-            return
-        }
-        pandas = parsed
-    }
-
-    private static func lists(_ text: String) throws(WhenceError) -> [[String]] {
-        var reader = try JSONReader(ModelStream(.bytes(Array(text.utf8), name: "pandas_categorical"), bytesMax: textBytesMax))
-        guard try reader.kind() == .array else { return [] }
-        var lists: [[String]] = []
-        try reader.beginArray()
-        while try reader.nextElement() {
-            var list: [String] = []
-            try reader.beginArray()
-            while try reader.nextElement() {
-                switch try reader.kind() {
-                case .string: list.append(try reader.string())
-                case .bool: list.append(try reader.bool() ? "True" : "False")
-                case .number:
-                    let number = try reader.double()
-                    list.append(Int(exactly: number).map { "\($0)" } ?? "\(number)")
-                default: throw reader.fault("no category")
-                }
-            }
-            lists.append(list)
-        }
-        return lists
-    }
-
-    /// The features; `used` has the number of splits on each.
-    func features(used: [Int]) -> [ModelFeature] {
-        // A range is a number's, `none` a constant's; a list of numbers is a categorical feature's.
-        let isCategory = infos.map { !$0.hasPrefix("[") && $0 != "none" }
-        let matches = isCategory.filter { $0 }.count == pandas.count
-        var next = 0
-        return names.indices.map { index in
-            guard !isCategory.isEmpty, isCategory[index] else { return ModelFeature(name: names[index], isUsed: used[index] > 0) }
-            defer { next += 1 }
-            return ModelFeature(
-                name: names[index], kind: .category, categories: matches ? pandas[next] : [], isUsed: used[index] > 0)
-        }
     }
 }

@@ -65,8 +65,27 @@ struct LightGBMLines: ~Copyable {
         return key
     }
 
+    /// Goes to the next line that is not empty and takes all of it; nil at the end of the file. The value must have been taken, or skipped.
+    mutating func nextLine(bytesMax: Int) throws(WhenceError) -> [UInt8]? {
+        key = ""
+        while try stream.ensure(1) > 0 {
+            hasValue = true
+            let bytes = try rest(bytesMax: bytesMax)
+            if !bytes.isEmpty { return bytes }
+        }
+        return nil
+    }
+
     /// Takes the value as text, of at most `bytesMax` bytes, without the end of the line.
     mutating func text(bytesMax: Int) throws(WhenceError) -> String {
+        guard let text = String(validating: try rest(bytesMax: bytesMax), as: UTF8.self) else {
+            throw fault("the value is not valid UTF-8")
+        }
+        return text
+    }
+
+    /// Takes what is left of the line, without its end.
+    private mutating func rest(bytesMax: Int) throws(WhenceError) -> [UInt8] {
         var bytes: [UInt8] = []
         while hasValue {
             let available = try stream.ensure(1)
@@ -84,8 +103,7 @@ struct LightGBMLines: ~Copyable {
         }
         hasValue = false
         if bytes.last == 0x0D { bytes.removeLast() }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw fault("the value is not valid UTF-8") }
-        return text
+        return bytes
     }
 
     /// Passes over the value.

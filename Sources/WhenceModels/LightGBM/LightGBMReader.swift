@@ -43,14 +43,21 @@ struct LightGBMReader: ~Copyable {
         guard header.treeSizes == nil || header.treeSizes == builder.trees.count else {
             throw lines.fault("there are \(builder.trees.count) trees, and 'tree_sizes' announces \(header.treeSizes ?? 0)")
         }
-        try header.readTail(&lines)
+        var tail = LightGBMTail()
+        try tail.read(&lines, featureCount: header.featureCount)
         let forest = try builder.finish()
+        let categories = try tail.categories(of: header.infos, used: forest.splitCounts, lines)
         let library = "LightGBM" + (header.version.isEmpty ? "" : " (format \(header.version))")
         var description = Model.Description(format: .lightGBMText, library: library, objective: header.objective)
-        description.booster = header.averages ? "rf" : header.boosting
-        description.features = header.features(used: forest.splitCounts)
+        description.booster = header.averages ? "rf" : tail.boosting
+        var used = forest.splitCounts.map { $0 > 0 }
+        for case let linear? in forest.linear { for feature in linear.features { used[Int(feature)] = true } }
+        description.features = header.names.indices.map { index in
+            ModelFeature(
+                name: header.names[index], kind: categories[index].isCategory ? .category : .number, values: categories[index].values,
+                isUsed: used[index])
+        }
         description.transform = header.transform
-        if !header.pandasNote.isEmpty { description.notes.append((key: "pandas_categorical", text: header.pandasNote)) }
         return Model(.forest(forest), description)
     }
 

@@ -12,7 +12,7 @@ extension Model {
         guard asked.lowerBound >= 0, asked.upperBound <= all else {
             throw WhenceError(
                 .invalidArgument, "there are no iterations \(asked.lowerBound) to \(asked.upperBound)",
-                hint: "the model has \(all) iterations, counted from 0")
+                hint: "the model has \(all) iteration\(all == 1 ? "" : "s"), counted from 0")
         }
         return asked
     }

@@ -11,15 +11,18 @@ public struct ModelFeature: Sendable, Equatable {
 
     public let name: String
     public let kind: Kind
-    /// For a category that was trained from texts or other values: those values, by their numbers. Empty elsewhere.
-    public let categories: [String]
+    /// For a category whose file says what it was trained from: those values, by their numbers. Empty elsewhere.
+    public let values: [CategoryValue]
     /// Whether any rule of the model looks at it.
     public var isUsed: Bool
 
-    public init(name: String, kind: Kind = .number, categories: [String] = [], isUsed: Bool = true) {
+    public init(name: String, kind: Kind = .number, values: [CategoryValue] = [], isUsed: Bool = true) {
         self.name = name
         self.kind = kind
-        self.categories = categories
+        self.values = values
         self.isUsed = isUsed
     }
+
+    /// The values as texts.
+    public var categories: [String] { values.map(\.text) }
 }

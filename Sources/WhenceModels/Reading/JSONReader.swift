@@ -309,6 +309,16 @@ struct JSONReader: DocumentReader, ~Copyable {
         throw fault("\(String(clipping: stream.bytes(length))) is no whole number, or out of range")
     }
 
+    /// A number as what it is written as: a whole number where it has neither fraction nor exponent and an Int64 holds it.
+    mutating func category() throws(WhenceError) -> CategoryValue {
+        let length = try numberLength()
+        if case .value(let whole) = DecimalText.int64(stream.bytes(length)) {
+            stream.advance(length)
+            return .whole(whole)
+        }
+        return .real(try double())
+    }
+
     private mutating func take(_ word: StaticString) throws(WhenceError) {
         let length = word.utf8CodeUnitCount
         guard try stream.ensure(length) >= length, UTF8Text.isEqual(stream.bytes(length), exactly: word) else {

@@ -28,7 +28,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
     private var announcedTrees: Int?
     private var weightDrop: [Float] = []
     private var weights: [Float] = []
-    private var storesCategoryNames = false
+    /// By feature, where the file has them.
+    private var categories: [XGBoostCategories] = []
 
     private init(_ reader: consuming Reader, _ format: ModelFormat, _ limits: ModelLimits, _ source: String) throws(WhenceError) {
         builder = try TreeBuilder(
@@ -175,8 +176,8 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
                     }
                     try reader.beginArray()
                     while try reader.nextElement() {
-                        storesCategoryNames = true
-                        try reader.skip()
+                        guard categories.count < limits.features else { throw reader.tooMany(limits.features) }
+                        categories.append(try XGBoostCategories(&reader, limits))
                     }
                 }
             default: try reader.skip()
@@ -239,8 +240,14 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         description.transformsInFloat = true
         description.features = try describeFeatures(features, body)
         description.bestIterations = bestIteration.map { $0 + 1 }
-        if storesCategoryNames {
-            description.notes.append((key: "categories", text: "the file names its categories; columns hold their numbers"))
+        let spoiled = categories.indices.filter { categories[$0].isSpoiled }.map { description.features[$0].name }
+        if !spoiled.isEmpty {
+            let names = spoiled.prefix(8).joined(separator: ", ") + (spoiled.count > 8 ? ", …" : "")
+            description.notes.append(
+                (
+                    key: "categories",
+                    text: "XGBoost has spoiled the texts of \(names), which are not all ASCII: give their numbers (.cat.codes)"
+                ))
         }
         return Model(body, description)
     }
@@ -265,6 +272,9 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         guard names.isEmpty || names.count == count, types.isEmpty || types.count == count else {
             throw fault("there are \(names.count) names and \(types.count) types of features, and \(count) features")
         }
+        guard categories.isEmpty || categories.count == count else {
+            throw fault("'cats' has the categories of \(categories.count) features, and there are \(count)")
+        }
         var unique: Set<String> = []
         for name in names where !unique.insert(name).inserted {
             throw fault(
@@ -275,7 +285,7 @@ struct XGBoostReader<Reader: DocumentReader & ~Copyable>: ~Copyable {
         return (0..<count).map { index in
             ModelFeature(
                 name: names.isEmpty ? "f\(index)" : names[index], kind: !types.isEmpty && types[index] == "c" ? .category : .number,
-                isUsed: used[index])
+                values: categories.isEmpty ? [] : categories[index].values, isUsed: used[index])
         }
     }
 }

@@ -40,16 +40,16 @@ final class Score {
 
     // MARK: In
 
-    /// What a column of text is to be read as: what the model needs, and texts for those that go through.
+    /// What a column of text is to be read as for the model; nil where the model does not need it.
     static func columnType(_ model: Model, _ choices: Choices) -> (Int, String) -> FeatureType? {
         let byName = Dictionary(model.features.enumerated().map { ($1.name, $0) }) { first, _ in first }
         return { place, name in
             let index = choices.byPosition ? (place < model.featureCount ? place : nil) : byName[name]
-            guard let index else { return choices.keep.contains(name) ? .string : nil }
+            guard let index else { return nil }
             let feature = model.features[index]
             // What no rule looks at may be anything; in order it keeps its place.
-            guard feature.isUsed else { return choices.byPosition || choices.keep.contains(name) ? .string : nil }
-            return feature.kind == .text || !feature.categories.isEmpty ? .string : .float64
+            guard feature.isUsed else { return choices.byPosition ? .string : nil }
+            return feature.kind == .text || !feature.values.isEmpty ? .string : .float64
         }
     }
 
@@ -69,7 +69,7 @@ final class Score {
         known = all.count
         var warnings: [WhenceError] = []
         if isFirst {
-            for name in choices.keep where !names.contains(name) {
+            for name in choices.keep where !all.contains(name) {
                 throw WhenceError(
                     .invalidArgument, "the input has no column '\(name)'", place: "--keep", hint: "its columns are \(Score.list(all))")
             }
@@ -88,8 +88,8 @@ final class Score {
 
     /// Throws, or warns of, features that have no column.
     private func needed(all: [String], firstRows: Int) throws(WhenceError) -> [WhenceError] {
-        let needed = model.features.indices.filter { columns?.hasColumn($0) == false && model.features[$0].isUsed }.map {
-            model.features[$0].name
+        let needed = model.features.indices.filter { columns?.hasColumn($0) == false && model.features[$0].isUsed }.map { index in
+            model.features[index].name + (columns?.nearColumn(index, among: all).map { " (is it '\($0)'?)" } ?? "")
         }
         guard !needed.isEmpty else { return [] }
         let rows = columnsMayCome && firstRows >= Score.batchRows ? " in the first \(firstRows) rows" : ""

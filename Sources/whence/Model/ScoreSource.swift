@@ -6,7 +6,7 @@ import WhenceTabular
 protocol ScoreSource: AnyObject {
     /// The next rows, at most `maxRows` where the source can choose; nil at the end. Columns may come to those of earlier batches.
     func next(maxRows: Int) throws(WhenceError) -> ColumnBatch?
-    /// Of the columns that were asked for in `next` and are to go through as well: what stands in the input, for the rows of the last batch.
+    /// Of the columns that are to go through: what stands in the input, for the rows of the last batch; empty where the batch itself has it.
     var texts: [String: Column] { get }
     /// All columns that the source has shown so far, also those that are passed over.
     var columns: [String] { get }
@@ -42,17 +42,21 @@ final class TextScoreSource: ScoreSource {
     private let reader: any RecordReader
     private let type: (Int, String) -> FeatureType?
     private let keep: Set<String>
+    /// What false and true are called where the model wants a text.
+    private let truths: [[UInt8]]
     private var builders: [ColumnBuilder?] = []
-    /// By place: columns that are read as numbers and go through as they stand.
-    private var textBuilders: [Int: ColumnBuilder] = [:]
+    /// Columns that go through, as they stand.
+    private var kept: [(place: Int, builder: ColumnBuilder)] = []
     private(set) var texts: [String: Column] = [:]
 
     /// - Parameters:
     ///   - type: what to read a column as, by its place and name; nil for one that is passed over.
     ///   - keep: columns that are to go through.
-    init(_ reader: any RecordReader, keep: [String], type: @escaping (Int, String) -> FeatureType?) {
+    ///   - truths: what false and true are called where the model wants a text.
+    init(_ reader: any RecordReader, keep: [String], truths: [String], type: @escaping (Int, String) -> FeatureType?) {
         self.reader = reader
         self.keep = Set(keep)
+        self.truths = truths.map { Array($0.utf8) }
         self.type = type
     }
 
@@ -67,31 +71,15 @@ final class TextScoreSource: ScoreSource {
         while rows < maxRows, try reader.next() {
             let names = reader.columns
             while builders.count < names.count {
-                let type = type(builders.count, names[builders.count])
-                if let type, type != .string, keep.contains(names[builders.count]) {
-                    textBuilders[builders.count] = ColumnBuilder(.string, count: rows)
-                }
-                builders.append(type.map { ColumnBuilder($0, count: rows) })
-            }
-            for (index, builder) in textBuilders {
-                if index < reader.fieldCount {
-                    try TextScoreSource.append(reader.field(index), times, to: builder)
-                } else {
-                    builder.appendNull()
-                }
+                let place = builders.count
+                builders.append(type(place, names[place]).map { ColumnBuilder($0, count: rows) })
+                if keep.contains(names[place]) { kept.append((place, ColumnBuilder(.string, count: rows))) }
             }
             for index in builders.indices {
                 guard let builder = builders[index] else { continue }
-                guard index < reader.fieldCount else {
-                    builder.appendNull()
-                    continue
-                }
-                do throws(WhenceError) {
-                    try TextScoreSource.append(reader.field(index), times, to: builder)
-                } catch {
-                    throw error.at(reader.place(column: index))
-                }
+                try append(index, times, truths, to: builder)
             }
+            for (place, builder) in kept { try append(place, times, nil, to: builder) }
             rows += 1
         }
         if rows == 0 { return nil }
@@ -103,16 +91,30 @@ final class TextScoreSource: ScoreSource {
             columns.append(try builder.finish())
         }
         texts = [:]
-        for (index, builder) in textBuilders { texts[reader.columns[index]] = try builder.finish() }
+        for (place, builder) in kept { texts[reader.columns[place]] = try builder.finish() }
         return ColumnBatch(names: names, columns: columns, count: rows)
     }
 
-    /// A number for a text, and true or false for a number, are taken as the model would have them.
-    private static func append(_ field: RecordField, _ times: TimeParser, to builder: ColumnBuilder) throws(WhenceError) {
-        switch (builder.type, field.state) {
-        case (.scalar(.string), .number), (.scalar(.string), .bool): builder.append(raw: field.bytes)
-        case (.scalar(.float64), .bool): builder.append(fixed: field.bytes[0] == 0x74 ? 1.0 : 0.0)
-        default: try TextValue.append(field, times: times, to: builder)
+    /// Appends the field of a column. A number for a text, and true or false for a number, are taken as the model would have them; `truths` are what false and
+    /// true are called as texts, nil where they stay as they are.
+    private func append(_ index: Int, _ times: TimeParser, _ truths: [[UInt8]]?, to builder: ColumnBuilder) throws(WhenceError) {
+        guard index < reader.fieldCount else { return builder.appendNull() }
+        let field = reader.field(index)
+        do throws(WhenceError) {
+            switch (builder.type, field.state) {
+            case (.scalar(.string), .bool):
+                if let truths {
+                    let truth = truths[field.bytes[0] == 0x74 ? 1 : 0]
+                    unsafe builder.append(raw: truth.span.bytes)
+                } else {
+                    builder.append(raw: field.bytes)
+                }
+            case (.scalar(.string), .number): builder.append(raw: field.bytes)
+            case (.scalar(.float64), .bool): builder.append(fixed: field.bytes[0] == 0x74 ? 1.0 : 0.0)
+            default: try TextValue.append(field, times: times, to: builder)
+            }
+        } catch {
+            throw error.at(reader.place(column: index))
         }
     }
 }

@@ -121,6 +121,58 @@ class Maker:
         self.lightgbm("many_categories", {"min_data_per_group": 1, "cat_smooth": 1, "min_data_in_leaf": 2, "max_cat_threshold": 64}, categorical=True, x=x, y=y)
         self.lightgbm("named", {"num_leaves": 3}, 3, names=["age", "Größe", "b", "c_d", "kind", "f"])
 
+    # ------------------------------------------------------------------ tables of pandas, with random numbers of their own
+
+    def make_tables(self, seed):
+        """Models of tables whose categories are of pandas, and such tables: NAME.table.json has `columns` and what comes out."""
+        import lightgbm as lgb
+        import pandas as pd
+        import xgboost as xgb
+
+        rng = np.random.default_rng(seed)
+        count = 600
+        # In the midst a category that is always the same, of which `feature_infos` says nothing.
+        table = pd.DataFrame({
+            "hour": rng.choice([10, 20, 30, 40], count), "only": ["same"] * count, "late": rng.choice([True, False], count),
+            "v": rng.normal(size=count).round(3), "size": rng.choice([1.5, 2.0, 3.25, -0.0625], count),
+            "city": rng.choice(["Rom", "Łódź", "a=b", "20", "true"], count)})
+        target = ((table.hour == 20) * 2 + table.late * 1.5 + (table["size"] == 2.0) * 3 + (table.city == "Rom") - (table.city == "20") * 2
+                  + table.v * 0.1)
+        categories = [name for name in table if name != "v"]
+
+        def rows(**unseen):
+            """Rows as they were trained, and of each column a value that was not, and none."""
+            test = table.head(60).astype(object)
+            for place, (name, value) in enumerate(unseen.items()):
+                test.loc[place, name] = value
+                test.loc[place + len(unseen), name] = None
+            return test
+
+        def write(name, test, predicted):
+            text = {"columns": {column: [None if pd.isna(v) else v for v in test[column].tolist()] for column in test},
+                    "predicted": [float(v) for v in predicted]}
+            (self.out / "tables" / f"{name}.table.json").write_text(json.dumps(text, separators=(",", ":")) + "\n")
+
+        (self.out / "tables").mkdir(exist_ok=True)
+        train = table.astype({name: "category" for name in categories})
+        params = {"verbose": -1, "num_leaves": 15, "min_data_in_leaf": 5, "min_data_per_group": 5, "cat_smooth": 1, "num_threads": 1, "seed": 3}
+        booster = lgb.train(params, lgb.Dataset(train, target), 12)
+        booster.save_model(self.out / "tables" / "lightgbm.txt")
+        test = rows(hour=25, late=None, size=2.5, city="nowhere")
+        typed = test.astype({"v": float, **{name: "category" for name in categories}})
+        write("lightgbm", test, booster.predict(typed))
+
+        # XGBoost takes no categories that are fractions or truth values, spoils texts beyond ASCII, and refuses those that it does not know.
+        table["city"] = table.city.replace("Łódź", "Lodz")
+        train = table[["hour", "v", "city"]].astype({"hour": "category", "city": "category"})
+        params = {"max_depth": 4, "max_cat_to_onehot": 2, "nthread": 1, "seed": 3}
+        booster = xgb.train(params, xgb.DMatrix(train, target, enable_categorical=True), 6)
+        for end in ("json", "ubj"):
+            booster.save_model(self.out / "tables" / f"xgboost.{end}")
+        test = rows(hour=None, city=None)[["hour", "v", "city"]]
+        typed = test.astype({"v": float, "hour": pd.CategoricalDtype([10, 20, 30, 40]), "city": "category"})
+        write("xgboost", test, booster.predict(xgb.DMatrix(typed, enable_categorical=True)))
+
     # ------------------------------------------------------------------ XGBoost
 
     def xgboost(self, name, params, rounds=5, label="y", categorical=False, x=None, y=None, ubj=False, stop=False):
@@ -224,6 +276,8 @@ class Maker:
 
 
 if __name__ == "__main__":
-    maker = Maker(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent, int(sys.argv[2]) if len(sys.argv) > 2 else 7)
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
+    maker = Maker(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent, seed)
     maker.make_lightgbm()
     maker.make_xgboost()
+    maker.make_tables(seed)

@@ -462,6 +462,20 @@ class Maker:
             model.fit(pandas.DataFrame(x, columns=columns), np.digitize(signal, [-0.5, 0.5]))
             self.catboost(f"{policy.lower()}_classes_complete", model, rows, columns, shares=True)
 
+        # A table with a column of truth values, as a category.
+        table = pandas.DataFrame({"late": self.rng.choice([True, False], 200), "v": x[:, 0]})
+        model = catboost.CatBoostRegressor(**common, one_hot_max_size=2, cat_features=["late"]).fit(table, table.late * 2.0 + clean[:, 1])
+        (self.out / "tables").mkdir(exist_ok=True)
+        path = self.out / "tables" / "catboost.json"
+        model.save_model(str(path), format="json")
+        saved = json.loads(path.read_text())
+        saved["model_info"] = {"params": {"loss_function": saved["model_info"]["params"]["loss_function"]}}
+        path.write_text(json.dumps(saved, separators=(",", ":")) + "\n")
+        test = table.head(20)
+        text = {"columns": {"late": test.late.tolist(), "v": [None if np.isnan(v) else float(v) for v in test.v]},
+                "predicted": plain(model.predict(test))}
+        (self.out / "tables" / "catboost.table.json").write_text(json.dumps(text, separators=(",", ":")) + "\n")
+
 
 if __name__ == "__main__":
     maker = Maker(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent, int(sys.argv[2]) if len(sys.argv) > 2 else 1)

@@ -50,4 +50,12 @@ import WhenceCore
         try FeatureColumns(model, columns: ["hour"]).fill(batch, rows: 0..<2, into: &features)
         #expect(try model.predict(features, rows: 2) == [1, 0])
     }
+
+    @Test("a column that LightGBM would have renamed is found") func nearColumns() throws {
+        let model = try LinearModelTests.model(
+            #"{"format":"whence-linear","version":1,"features":["my_col","a_b_c","x"],"outputs":[{"coefficients":[1,2,3]}]}"#)
+        let columns = try FeatureColumns(model, columns: ["a_b c", "my col", "y"])
+        #expect((0..<3).map { columns.nearColumn($0, among: ["a_b c", "my col", "y"]) } == ["my col", "a_b c", nil])
+        #expect(columns.missing == ["my_col", "a_b_c", "x"])
+    }
 }

@@ -70,4 +70,19 @@ import WhenceCore
         expect(
             .malformedInput, "\"feature_names\":\\[\\]", "\"feature_names\":[\"a\",\"b\",\"a\",\"c\",\"d\"]", "two features are named 'a'")
     }
+
+    @Test("Edited values of categories") func categories() throws {
+        let text = try String(contentsOf: Fixture.directory.appending(path: "tables/xgboost.json"), encoding: .utf8)
+        for (from, to, part) in [
+            ("\"offsets\":[0,2,", "\"offsets\":[0,7,", "out of order"), ("\"offsets\":[0,2,", "\"offsets\":[-1,2,", "out of order"),
+            ("12,16],\"values\"", "12,99],\"values\"", "out of order"), ("[10,20,30,40]", "[10,20,30,10]", "have the same value"),
+            ("[10,20,30,40]", "[10,20,30,4.5]", "whole number"), ("[10,20,30,40]", "{}", "enc"),
+            ("{\"offsets\":[],\"values\":[]},", "", "the categories of 2 features, and there are 3"),
+        ] {
+            try #require(text.contains(from), "'\(from)' is not in the model")
+            expectError(.malformedInput, "m.json", part) {
+                _ = try Model.read(.bytes(Array(text.replacing(from, with: to).utf8), name: "m.json"))
+            }
+        }
+    }
 }
