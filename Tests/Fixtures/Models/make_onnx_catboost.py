@@ -406,6 +406,8 @@ class Maker:
         from onnx import TensorProto as T
         from onnx import helper as h
         from skl2onnx import to_onnx
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.linear_model import LogisticRegression
 
         self.rng = np.random.default_rng(7)
         take_numbers_of_numpy()
@@ -461,6 +463,17 @@ class Maker:
             model = catboost.CatBoostClassifier(**{**common, "depth": 2}, loss_function="MultiClass", grow_policy=policy, min_data_in_leaf=1, **more)
             model.fit(pandas.DataFrame(x, columns=columns), np.digitize(signal, [-0.5, 0.5]))
             self.catboost(f"{policy.lower()}_classes_complete", model, rows, columns, shares=True)
+
+        # Operators of any number of inputs: as scikit-learn's mean of calibrated models has them, and each.
+        x = self.numbers(200, 3).astype(np.float32)
+        for name, target in (("calibrated_two", x[:, 0] > 0), ("calibrated_three", np.digitize(x[:, 0], [-0.5, 0.5]))):
+            model = CalibratedClassifierCV(LogisticRegression(), cv=5).fit(x, target.astype(int))
+            self.onnx(name, to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3}, options={"zipmap": False}), x[:30])
+        nodes = [h.make_node(op, [f"x{i}" for i in range(count)], [f"{op}_{count}"]) for op in ("Sum", "Max", "Min") for count in (1, 2, 5)]
+        ports = [h.make_tensor_value_info(f"x{i}", T.FLOAT, [None, 2]) for i in range(5)]
+        graph = h.make_graph(nodes, "g", ports, [h.make_tensor_value_info(node.output[0], T.FLOAT, [None, 2]) for node in nodes])
+        large = self.rng.choice([1e8, -1e8, 1, -1, 0.5, 3e-5, 1e4], (40, 10))
+        self.onnx("variadic", h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8), large)
 
 
 if __name__ == "__main__":
