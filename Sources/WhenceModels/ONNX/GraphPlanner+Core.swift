@@ -16,13 +16,14 @@ extension GraphPlanner {
         case "Identity", "Dropout": try planIdentity()
         case "Constant": try planConstant()
         case "Cast": try planCast()
-        case "Add", "Sum": try planBinary(.add)
+        case "Add": try planBinary(.add)
+        case "Sum": try planVariadic(.add)
         case "Sub": try planBinary(.subtract)
         case "Mul": try planBinary(.multiply)
         case "Div": try planBinary(.divide)
         case "Pow": try planBinary(.power)
-        case "Min": try planBinary(.minimum)
-        case "Max": try planBinary(.maximum)
+        case "Min": try planVariadic(.minimum)
+        case "Max": try planVariadic(.maximum)
         case "Relu": try planUnary(.relu)
         case "Sigmoid": try planUnary(.sigmoid)
         case "Tanh": try planUnary(.tanh)
@@ -164,15 +165,29 @@ extension GraphPlanner {
         if opset < 7, int("broadcast", 0) != 0, int("axis", -1) != -1 {
             throw fault("it broadcasts along an axis, as old models do, which is not supported")
         }
-        guard node.inputs.count == 2 else { throw fault("it has \(node.inputs.count) inputs; two are supported") }
-        let a = try input(0)
-        let b = try input(1)
+        guard node.inputs.count == 2 else { throw fault("it has \(node.inputs.count) inputs, where two should be", code: .malformedInput) }
+        _ = try combine(function, try input(0), try input(1), isLast: true)
+    }
+
+    /// Any number of inputs: the first with the second, what they give with the third, and so on, as onnxruntime takes them.
+    private mutating func planVariadic(_ function: GraphStep.Binary) throws(WhenceError) {
+        _ = attribute("consumed_inputs")
+        var value = try input(0)
+        guard value.type != .string else { throw fault("one of its inputs is text") }
+        if node.inputs.count == 1 { return try alias(value) }
+        for index in node.inputs.indices.dropFirst() {
+            value = try combine(function, value, try input(index), isLast: index == node.inputs.count - 1)
+        }
+    }
+
+    /// Plans a function of two values; the answer is the node's output if `isLast`, and has no name else.
+    private mutating func combine(_ function: GraphStep.Binary, _ a: Value, _ b: Value, isLast: Bool) throws(WhenceError) -> Value {
         guard a.type != .string, b.type != .string else { throw fault("one of its inputs is text") }
         guard a.type == b.type || function == .power else {
             throw fault("its inputs have different types, \(a.type.name) and \(b.type.name)")
         }
         guard !(a.isConstant && b.isConstant) else {
-            throw fault("both its inputs are constants", hint: "export the model with constants folded")
+            throw fault("two of its inputs are constants", hint: "export the model with constants folded")
         }
         // Shapes are matched from the last dimension on. With the rows in front, a constant may have one dimension more only if that is 1.
         let rank = Swift.max(a.isConstant ? a.dims.count - 1 : a.dims.count, b.isConstant ? b.dims.count - 1 : b.dims.count, 0)
@@ -184,12 +199,14 @@ extension GraphPlanner {
             }
             dims.append(left[index] == 1 ? right[index] : left[index])
         }
-        let to = try output(a.type, dims, labels: a.isConstant ? b.labels : a.labels)
+        let labels = a.isConstant ? b.labels : a.labels
+        let to = try output(a.type, dims, index: isLast ? 0 : .max, labels: labels)
         let width = dims.reduce(1, *)
         add(
             .binary(
                 function, operand(a), indices(left, dims, width), operand(b), indices(right, dims, width), to: to, width: width,
                 GraphPlanner.rounding(a.type)))
+        return Value(name: "", type: a.type, dims: dims, place: .row(to), labels: labels)
     }
 
     private func operand(_ value: Value) -> GraphStep.Operand {

@@ -68,6 +68,12 @@ extension GraphPlanner {
         add(.trees(trees, from: place, width: width, to: to))
         if base.count == targets { try addBase(base, to: to, GraphPlanner.rounding(type)) }
         if targets > 1 || transform == .probit { add(.transform(transform, at: to, width: targets)) }
+        if type == .float { roundScores(of: trees, at: to, width: targets) }
+    }
+
+    /// Makes floats, which the operator answers, of sums in double, once labels are chosen by them.
+    private mutating func roundScores(of trees: GraphTrees, at place: Int, width: Int) {
+        if !trees.isFloat { add(.unary(.copy, from: place, to: place, width: width, .float)) }
     }
 
     /// A row that meets no weight for a target has no score there, and then base values, labels and transforms mean different things
@@ -102,6 +108,7 @@ extension GraphPlanner {
             if !base.isEmpty { try addBase(base, to: to, .float) }
             add(.label(from: to, width: count, labels: labelStart, to: label))
             add(.transform(transform, at: to, width: count))
+            roundScores(of: trees, at: to, width: count)
             return
         }
         guard base.count <= 1 else {
@@ -122,6 +129,7 @@ extension GraphPlanner {
             if !base.isEmpty { try addBase(base, to: to, .float) }
             add(.sideLabel(from: to, threshold: threshold, labels: plain, to: label))
             if transform == .probit { add(.transform(.probit, at: to, width: 1)) }
+            roundScores(of: trees, at: to, width: 1)
         } else if isBinary, trees.usedTargets == [0] {
             guard transform != .probit else { throw fault("it has the post_transform PROBIT with a single score, which is not supported") }
             let sums = try addRegion(2)
@@ -139,6 +147,7 @@ extension GraphPlanner {
             add(.pick(from: to, indices: [1], width: 2, to: score))
             add(.sideLabel(from: score, threshold: threshold, labels: plain, to: label))
             add(.transform(transform, at: to, width: 2))
+            roundScores(of: trees, at: to, width: 2)
         }
     }
 

@@ -121,7 +121,7 @@ struct GraphPlanner {
         constantTensors[name] = tensor
     }
 
-    /// Defines output `index` of the node as a new value of the row, and returns its place.
+    /// Defines output `index` of the node (without a name, where it has no such output) as a new value of the row, and returns its place.
     mutating func output(_ type: ONNXFile.ElementType, _ dims: [Int], index: Int = 0, labels: [String] = []) throws(WhenceError) -> Int {
         var width = 1
         for dim in dims {

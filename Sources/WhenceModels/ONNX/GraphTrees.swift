@@ -39,7 +39,7 @@ final class GraphTrees: Sendable {
     private let weights: [Weight]
     let aggregate: Aggregate
     /// Whether sums are made in float, as onnxruntime does where the features are floats.
-    private let isFloat: Bool
+    let isFloat: Bool
     /// The greatest number of steps to a leaf.
     let depth: Int
     let leafCount: Int

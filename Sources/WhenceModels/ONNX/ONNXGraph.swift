@@ -10,6 +10,22 @@ final class ONNXGraph: Sendable {
         let dims: [Int]
         let width: Int
         let place: Int
+
+        /// What number `index` of it is called as a feature.
+        func feature(_ index: Int) -> String { width == 1 ? name : "\(name)[\(index)]" }
+
+        /// The numbers that stand for its elements, where those are whole; nil for others. Beyond 2^53 a double may stand for several whole
+        /// numbers, 2^53 for two.
+        var wholes: ClosedRange<Double>? {
+            switch type {
+            case .float, .double, .string: nil
+            case .bool: 0...1
+            case .int8: -0x80...0x7f
+            case .uint8: 0...0xff
+            case .int32: -0x1p31...0x1p31 - 1
+            case .int64: -0x1p53 + 1...0x1p53 - 1
+            }
+        }
     }
 
     /// One output tensor.
@@ -81,7 +97,8 @@ final class ONNXGraph: Sendable {
     ///   - features: rows one behind the other, each with the numbers of every input in order; NaN is missing, a text is its code.
     ///   - first: what the first of them is called in errors, counted from 0.
     ///   - answers: room for every output of every row in order; a text is its code.
-    /// - Throws: `invalidValue` where a row holds what the model refuses, such as a category that it does not know.
+    /// - Throws: `invalidValue` where a row holds what the model refuses, such as a category that it does not know, or a number that its type of
+    ///   whole numbers does not have.
     func predict(_ features: Span<Double>, rows: Int, first: Int = 0, into answers: inout MutableSpan<Double>) throws(WhenceError) {
         precondition(features.count == rows * featureCount && answers.count >= rows * outputCount)
         let workspace = spare.take() ?? GraphWorkspace(numbersPerRow: numbersPerRow, rowsMax: blockRows)
@@ -89,7 +106,7 @@ final class ONNXGraph: Sendable {
         var start = 0
         while start < rows {
             let count = min(blockRows, rows - start)
-            load(features, start, count, workspace)
+            try load(features, start, count, first, workspace)
             for index in steps.indices {
                 guard GraphKernels.run(steps[index], workspace, constants, rows: count) else {
                     throw refusal(steps[index], first + start, count)
@@ -100,20 +117,50 @@ final class ONNXGraph: Sendable {
         }
     }
 
-    private func load(_ features: Span<Double>, _ start: Int, _ count: Int, _ workspace: GraphWorkspace) {
+    private func load(
+        _ features: Span<Double>, _ start: Int, _ count: Int, _ called: Int, _ workspace: GraphWorkspace
+    ) throws(WhenceError) {
         var first = 0
         for place in inputs.indices {
             let input = inputs[place]
             let region = unsafe workspace.region(input.place, input.width)
-            let rounding = GraphPlanner.rounding(input.type)
-            for row in 0..<count {
-                for index in 0..<input.width {
-                    let value = features[(start + row) * featureCount + first + index]
-                    unsafe region[row * input.width + index] = GraphKernels.cast(value, rounding)
+            if let wholes = input.wholes {
+                for row in 0..<count {
+                    for index in 0..<input.width {
+                        let value = features[(start + row) * featureCount + first + index]
+                        guard wholes.contains(value), value == value.rounded(.towardZero) else {
+                            throw noWhole(value, input, index, row: called + start + row)
+                        }
+                        // A whole number has no negative zero.
+                        unsafe region[row * input.width + index] = value + 0
+                    }
+                }
+            } else {
+                let rounding = GraphPlanner.rounding(input.type)
+                for row in 0..<count {
+                    for index in 0..<input.width {
+                        let value = features[(start + row) * featureCount + first + index]
+                        unsafe region[row * input.width + index] = GraphKernels.cast(value, rounding)
+                    }
                 }
             }
             first += input.width
         }
+    }
+
+    private func noWhole(_ value: Double, _ input: Input, _ index: Int, row: Int) -> WhenceError {
+        let what = value.isNaN ? "a missing value" : Int(exactly: value).map { String($0) } ?? String(value)
+        let takes =
+            switch input.type {
+            case .bool: "0 and 1 (bool)"
+            case .int64: "whole numbers below 2^53 (int64)"
+            default: "whole numbers of its type (\(input.type.name))"
+            }
+        return WhenceError(
+            .invalidValue, "row \(row + 1) has \(what), where the model takes \(takes)", place: "feature \(input.feature(index))",
+            hint: value.isNaN
+                ? "fill in what is missing before scoring, or export the model with an input of floats, which may be missing"
+                : "give such a number, or export the model with an input of floats")
     }
 
     private func store(_ workspace: GraphWorkspace, _ start: Int, _ count: Int, _ answers: inout MutableSpan<Double>) {

@@ -17,8 +17,7 @@ enum ONNXReader {
         if !file.graphName.isEmpty { description.notes.append((key: "graph", text: file.graphName)) }
         description.features = graph.inputs.flatMap { input in
             (0..<input.width).map { index in
-                ModelFeature(
-                    name: input.width == 1 ? input.name : "\(input.name)[\(index)]", kind: input.type == .string ? .text : .number)
+                ModelFeature(name: input.feature(index), kind: input.type == .string ? .text : .number)
             }
         }
         var names: Set<String> = []

@@ -110,7 +110,7 @@ struct ModelScore: ParsableCommand {
         case .csv:
             return TextScoreSource(
                 try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), keep: keep,
-                type: type)
+                truths: truths, type: type)
         case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), keep: keep, truths: truths, type: type)
         case .arrow:
             return try ArrowScoreSource(input) { place, name in

@@ -7,9 +7,12 @@ For each model there are two files: the model, and NAME.rows.json with `rows` (w
 the library makes of them. Numbers are written so that they are read back to the bit.
 """
 
+import io
 import json
+import os
 import pathlib
 import sys
+import traceback
 import warnings
 
 import numpy as np
@@ -37,6 +40,27 @@ def take_numbers_of_numpy():
     make_node = container.make_node
     plain = lambda value: [int(v) if isinstance(v, (bool, np.bool_, np.integer)) else v for v in value] if isinstance(value, list) else value
     container.make_node = lambda *names, **attributes: make_node(*names, **{key: plain(value) for key, value in attributes.items()})
+
+
+def shapley_values(model, pool):
+    """CatBoost's contributions, asked for in a process of their own; none, where CatBoost ends it, as 1.2.10 may where a leaf stands beside a split."""
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            values = io.BytesIO()
+            np.save(values, np.asarray(model.get_feature_importance(pool, type="ShapValues", thread_count=1)))
+            with os.fdopen(sender, "wb") as out:
+                out.write(values.getvalue())
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(sender)
+    with os.fdopen(receiver, "rb") as answer:
+        values = answer.read()
+    _, status = os.waitpid(child, 0)
+    return np.load(io.BytesIO(values)) if status == 0 else None
 
 
 class Maker:
@@ -344,10 +368,11 @@ class Maker:
         else:
             text["probability"] = plain(np.asarray(model.predict(pool)).reshape(len(rows), -1))
         if shares:
-            values = np.asarray(model.get_feature_importance(pool, type="ShapValues"))
+            values = shapley_values(model, pool)
             # Where a leaf stands beside a split, CatBoost forgets the split above it: what it then answers does not even add up to its prediction.
-            sums = values.sum(axis=-1).reshape(len(rows), -1)
-            if name.startswith("symmetric") or sums.shape == raw.shape and np.allclose(sums, raw, rtol=1e-9, atol=1e-9):
+            sums = values if values is None else values.sum(axis=-1).reshape(len(rows), -1)
+            adds_up = sums is not None and sums.shape == raw.shape and np.allclose(sums, raw, rtol=1e-9, atol=1e-9)
+            if name.startswith("symmetric") or adds_up:
                 text["contributions"] = plain(values.reshape(len(rows), -1))
         # What training noted of itself would change from run to run.
         saved = json.loads(path.read_text())
@@ -406,6 +431,8 @@ class Maker:
         from onnx import TensorProto as T
         from onnx import helper as h
         from skl2onnx import to_onnx
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.linear_model import LogisticRegression
 
         self.rng = np.random.default_rng(7)
         take_numbers_of_numpy()
@@ -462,6 +489,8 @@ class Maker:
             model.fit(pandas.DataFrame(x, columns=columns), np.digitize(signal, [-0.5, 0.5]))
             self.catboost(f"{policy.lower()}_classes_complete", model, rows, columns, shares=True)
 
+        # What follows begins with the same random numbers as what comes behind it.
+        state = self.rng.bit_generator.state
         # A table with a column of truth values, as a category.
         table = pandas.DataFrame({"late": self.rng.choice([True, False], 200), "v": x[:, 0]})
         model = catboost.CatBoostRegressor(**common, one_hot_max_size=2, cat_features=["late"]).fit(table, table.late * 2.0 + clean[:, 1])
@@ -475,6 +504,18 @@ class Maker:
         text = {"columns": {"late": test.late.tolist(), "v": [None if np.isnan(v) else float(v) for v in test.v]},
                 "predicted": plain(model.predict(test))}
         (self.out / "tables" / "catboost.table.json").write_text(json.dumps(text, separators=(",", ":")) + "\n")
+
+        self.rng.bit_generator.state = state
+        # Operators of any number of inputs: as scikit-learn's mean of calibrated models has them, and each.
+        x = self.numbers(200, 3).astype(np.float32)
+        for name, target in (("calibrated_two", x[:, 0] > 0), ("calibrated_three", np.digitize(x[:, 0], [-0.5, 0.5]))):
+            model = CalibratedClassifierCV(LogisticRegression(), cv=5).fit(x, target.astype(int))
+            self.onnx(name, to_onnx(model, x[:1], target_opset={"": 17, "ai.onnx.ml": 3}, options={"zipmap": False}), x[:30])
+        nodes = [h.make_node(op, [f"x{i}" for i in range(count)], [f"{op}_{count}"]) for op in ("Sum", "Max", "Min") for count in (1, 2, 5)]
+        ports = [h.make_tensor_value_info(f"x{i}", T.FLOAT, [None, 2]) for i in range(5)]
+        graph = h.make_graph(nodes, "g", ports, [h.make_tensor_value_info(node.output[0], T.FLOAT, [None, 2]) for node in nodes])
+        large = self.rng.choice([1e8, -1e8, 1, -1, 0.5, 3e-5, 1e4], (40, 10))
+        self.onnx("variadic", h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8), large)
 
 
 if __name__ == "__main__":

@@ -134,6 +134,58 @@ import WhenceCore
         } catch { #expect(error.description.contains(says) && error.description.contains(place), "\(error)") }
     }
 
+    @Test(
+        "a number that an input's type does not have is refused by the feature's name",
+        arguments: [
+            (7, [0, -0.0, -3, 9_007_199_254_740_991], [7.5, .nan, 1e30, -.infinity, 9_007_199_254_740_992, -9_007_199_254_740_992]),
+            (6, [2_147_483_647, -2_147_483_648], [2_147_483_648, -2_147_483_649, 0.5, .nan]), (3, [127, -128], [128, -129, 1.5, .nan]),
+            (2, [255, 0], [256, -1, 0.25, .nan]), (9, [0, 1], [2, -1, 0.5, .nan, .infinity]),
+        ] as [(Int, [Double], [Double])])
+    func wholes(type: Int, good: [Double], bad: [Double]) throws {
+        let casts = ONNXBytes.node("Cast", ["w"], ["v"], ONNXBytes.attribute("to", 11))
+        let graph = ONNXBytes.port(11, "w", type: type, dims: [nil, 2]) + casts + ONNXBytes.port(12, "v", type: 11, dims: [nil, 2])
+        let model = try ONNXFaultTests.model(ONNXBytes.model(graph + ONNXBytes.node("Relu", ["x"], ["y"])))
+        let place = try #require(model.features.firstIndex { $0.name == "w[1]" })
+        func answers(_ value: Double) throws(WhenceError) -> [Double] {
+            var rows = Array(repeating: 0.0, count: 3 * model.featureCount)
+            rows[2 * model.featureCount + place] = value
+            // What is a float may be anything.
+            for index in 0..<model.featureCount where !model.features[index].name.hasPrefix("w") { rows[index] = .nan }
+            return try model.predict(rows, rows: 3)
+        }
+        let output = try #require(model.outputNames.firstIndex(of: "v[1]"))
+        for value in good {
+            let answer = try answers(value)[2 * model.outputCount + output]
+            #expect(answer == value && answer.sign == (value == 0 ? .plus : value.sign))
+        }
+        for value in bad {
+            let says = value.isNaN ? "a missing value" : Int(exactly: value).map { String($0) } ?? String(value)
+            expectError(.invalidValue, "feature w[1]", "row 3 has \(says)", "floats") { _ = try answers(value) }
+        }
+    }
+
+    @Test("Sum, Max and Min take any number of inputs, the first two first")
+    func variadic() throws {
+        let constants =
+            ONNXBytes.tensor("a", [2], [1e8, 3]) + ONNXBytes.tensor("b", [1, 1], [-1e8]) + ONNXBytes.tensor("c", [1], [0.5])
+        func predict(_ op: String, _ inputs: [String], _ row: [Double]) throws -> [Double] {
+            try ONNXFaultTests.model(ONNXBytes.model(constants + ONNXBytes.node(op, inputs, ["y"]))).predict(row, rows: 1)
+        }
+        // In float, 10^8 and 1 are 10^8: the 1 would be left if the constants were added first.
+        #expect(try predict("Sum", ["x", "a", "b", "c"], [1, 2]) == [0.5, -99_999_992])
+        #expect(try predict("Sum", ["a", "x", "c"], [1, 2]) == [1e8, 5.5])
+        #expect(try predict("Max", ["b", "x", "c"], [-3, 2]) == [0.5, 2])
+        #expect(try predict("Min", ["a", "x", "c"], [-3, 2]) == [-3, 0.5])
+        for op in ["Sum", "Max", "Min"] { #expect(try predict(op, ["x"], [-3, 2]) == [-3, 2]) }
+        expectError(.malformedInput, "input 0 is missing", "node 0 (Sum 'n')") { _ = try predict("Sum", [], [1, 2]) }
+        expectError(.malformedInput, "3 inputs, where two should be", "node 0 (Add 'n')") {
+            _ = try predict("Add", ["x", "a", "b"], [1, 2])
+        }
+        expectError(.unknownFormat, "two of its inputs are constants", "node 0 (Sum 'n')") {
+            _ = try predict("Sum", ["a", "b", "x"], [1, 2])
+        }
+    }
+
     @Test("a tensor of more elements than the file has, a file cut anywhere")
     func cut() {
         let lying = ONNXBytes.model(
