@@ -75,11 +75,20 @@ final class TextScoreSource: ScoreSource {
                 builders.append(type(place, names[place]).map { ColumnBuilder($0, count: rows) })
                 if keep.contains(names[place]) { kept.append((place, ColumnBuilder(.string, count: rows))) }
             }
-            for index in builders.indices {
-                guard let builder = builders[index] else { continue }
-                try append(index, times, truths, to: builder)
+            for index in 0..<(builders.count + kept.count) {
+                let isKept = index >= builders.count
+                let place = isKept ? kept[index - builders.count].place : index
+                guard let builder = isKept ? kept[index - builders.count].builder : builders[index] else { continue }
+                guard place < reader.fieldCount else {
+                    builder.appendNull()
+                    continue
+                }
+                do throws(WhenceError) {
+                    try TextScoreSource.append(reader.field(place), times, isKept ? nil : truths, to: builder)
+                } catch {
+                    throw error.at(reader.place(column: place))
+                }
             }
-            for (place, builder) in kept { try append(place, times, nil, to: builder) }
             rows += 1
         }
         if rows == 0 { return nil }
@@ -95,26 +104,19 @@ final class TextScoreSource: ScoreSource {
         return ColumnBatch(names: names, columns: columns, count: rows)
     }
 
-    /// Appends the field of a column. A number for a text, and true or false for a number, are taken as the model would have them; `truths` are what false and
-    /// true are called as texts, nil where they stay as they are.
-    private func append(_ index: Int, _ times: TimeParser, _ truths: [[UInt8]]?, to builder: ColumnBuilder) throws(WhenceError) {
-        guard index < reader.fieldCount else { return builder.appendNull() }
-        let field = reader.field(index)
-        do throws(WhenceError) {
-            switch (builder.type, field.state) {
-            case (.scalar(.string), .bool):
-                if let truths {
-                    let truth = truths[field.bytes[0] == 0x74 ? 1 : 0]
-                    unsafe builder.append(raw: truth.span.bytes)
-                } else {
-                    builder.append(raw: field.bytes)
-                }
-            case (.scalar(.string), .number): builder.append(raw: field.bytes)
-            case (.scalar(.float64), .bool): builder.append(fixed: field.bytes[0] == 0x74 ? 1.0 : 0.0)
-            default: try TextValue.append(field, times: times, to: builder)
-            }
-        } catch {
-            throw error.at(reader.place(column: index))
+    /// A number for a text, and true or false for a number, are taken as the model would have them; `truths` are what false and true are called as
+    /// texts, nil where they stay as they are.
+    private static func append(
+        _ field: RecordField, _ times: TimeParser, _ truths: [[UInt8]]?, to builder: ColumnBuilder
+    ) throws(WhenceError) {
+        switch (builder.type, field.state) {
+        case (.scalar(.string), .bool):
+            guard let truths else { return builder.append(raw: field.bytes) }
+            let truth = truths[field.bytes[0] == 0x74 ? 1 : 0]
+            unsafe builder.append(raw: truth.span.bytes)
+        case (.scalar(.string), .number): builder.append(raw: field.bytes)
+        case (.scalar(.float64), .bool): builder.append(fixed: field.bytes[0] == 0x74 ? 1.0 : 0.0)
+        default: try TextValue.append(field, times: times, to: builder)
         }
     }
 }
