@@ -61,8 +61,9 @@ extension GraphPlanner {
             throw fault("it has \(base.count) base values for \(targets) targets", code: .malformedInput)
         }
         let isExtreme = trees.aggregate == .min || trees.aggregate == .max
-        if targets == 1 ? isExtreme : base.count == targets && transform != .none {
-            try requireWeights(trees, of: 0..<targets)
+        // Of several targets one without a score is 0 to onnxruntime, its base value left out, and to the specification that base value.
+        if targets == 1 ? isExtreme : base.count == targets {
+            try requireWeights(trees, of: (0..<targets).filter { targets == 1 || transform != .none || base[$0] != 0 })
         }
         let to = try output(type, [targets])
         add(.trees(trees, from: place, width: width, to: to))
@@ -78,7 +79,7 @@ extension GraphPlanner {
 
     /// A row that meets no weight for a target has no score there, and then base values, labels and transforms mean different things
     /// to different readers: such ensembles are refused where that can show.
-    private func requireWeights(_ trees: GraphTrees, of targets: Range<Int>) throws(WhenceError) {
+    private func requireWeights(_ trees: GraphTrees, of targets: some Sequence<Int>) throws(WhenceError) {
         guard let target = targets.first(where: { !trees.isSure[$0] }) else { return }
         throw fault(
             "in each of its trees some leaf has no weight for target \(target): a row may end without a score there, whose meaning is not defined",

@@ -282,7 +282,7 @@ class RandomMaker(Maker):
         if kind == "regressor" and targets == 1:
             post = "NONE"
         # Leaves that have no weight for some target are read where it is clear what they mean.
-        whole = kind == "classifier" or targets == 1 or bases and post != "NONE"
+        whole = kind == "classifier" or targets == 1 or bool(bases)
         keys = ("treeids", "nodeids", "featureids", "modes", "truenodeids", "falsenodeids", "missing_value_tracks_true")
         nodes, weights = {key: [] for key in keys}, {key: [] for key in ("treeids", "nodeids", "ids")}
         values, sums = [], []

@@ -77,7 +77,7 @@ enum ONNXBytes {
     static func tree(
         yes: [Int] = [1, 0, 0], no: [Int] = [2, 0, 0], modes: [String] = ["BRANCH_LEQ", "LEAF", "LEAF"], features: [Int]? = nil,
         values: [Float]? = nil,
-        ids: [Int]? = nil, target: (nodes: [Int], ids: [Int]) = ([1, 2], [0, 0]), extra: [UInt8] = []
+        ids: [Int]? = nil, target: (nodes: [Int], ids: [Int]) = ([1, 2], [0, 0]), targets: Int = 1, extra: [UInt8] = []
     ) -> [UInt8] {
         let count = modes.count
         return model(
@@ -93,6 +93,6 @@ enum ONNXBytes {
                     + attribute("target_nodeids", ints: target.nodes)
                     + attribute("target_ids", ints: target.ids)
                     + attribute("target_weights", floats: target.ids.indices.map { Float($0 + 1) })
-                    + attribute("n_targets", 1) + extra))
+                    + attribute("n_targets", targets) + extra))
     }
 }

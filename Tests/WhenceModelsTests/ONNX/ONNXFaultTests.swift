@@ -11,6 +11,10 @@ import WhenceCore
     func sound() throws {
         let tree = try ONNXFaultTests.model(ONNXBytes.tree())
         #expect(try tree.predict([0.5, 0, 0.6, 0], rows: 2) == [1, 2])
+        // A target without a score is 0 where its base value is.
+        let bases = ONNXBytes.attribute("base_values", floats: [0.5, 0])
+        let two = try ONNXFaultTests.model(ONNXBytes.tree(target: ([1, 2, 1], [0, 0, 1]), targets: 2, extra: bases))
+        #expect(try two.predict([0.5, 0, 0.6, 0], rows: 2) == [1.5, 3, 2.5, 0])
         let sum = try ONNXFaultTests.model(ONNXBytes.model(ONNXBytes.node("Relu", ["x"], ["y"])))
         #expect(try sum.predict([-1, 2], rows: 1) == [0, 2])
         let ensemble = try ONNXFaultTests.model(ONNXBytes.treeEnsemble())
@@ -118,6 +122,10 @@ import WhenceCore
         (
             ONNXBytes.tree(target: ([1], [0]), extra: ONNXBytes.attribute("aggregate_function", "MIN")), "no weight for target 0",
             "TreeEnsembleRegressor"
+        ),
+        (
+            ONNXBytes.tree(target: ([1, 2, 1], [0, 0, 1]), targets: 2, extra: ONNXBytes.attribute("base_values", floats: [0.5, 0.25])),
+            "no weight for target 1", "TreeEnsembleRegressor"
         ),
         (
             ONNXBytes.model(ONNXBytes.port(11, "v", dims: [nil, nil]) + ONNXBytes.node("Relu", ["x"], ["y"])),
