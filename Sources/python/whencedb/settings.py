@@ -69,6 +69,11 @@ def checked_timeout(timeout: float | None, place: str = "timeout") -> float | No
     raise InputError(f"a timeout of {timeout!r} seconds", place=place, hint="give a number, at most a year")
 
 
+def told(seconds: float | None) -> int:
+    """What the server is told of a timeout, in microseconds; 0 leaves it to the server."""
+    return 0 if seconds is None else max(1, int(seconds * 1e6))
+
+
 def parse_address(address: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT`, `[IPV6]:PORT`."""
     host, port = address, ""
