@@ -23,7 +23,7 @@ from .errors import ConnectionLost, DeadlineExceeded, DefinitionError, InputErro
 from .prepared import ReadEncoder, read_answer
 from .progress import Bar, counted, shown_async
 from .results import Result
-from .settings import Retries, Settings, checked_timeout, make_settings, told
+from .settings import Retries, Settings, check_pool_size, checked_timeout, make_settings, told
 from .spines import Columns, result_of, with_spine_rows
 from .wire import kinds, messages
 from .wire.frames import Frame
@@ -54,8 +54,7 @@ async def connect(
         address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
         server_name=server_name, timeout=timeout, retries=retries,
     )  # fmt: skip
-    if pool_size < 1:
-        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    check_pool_size(pool_size)
     client = AsyncClient(settings, pool_size)
     await client._connection()
     return client
@@ -303,9 +302,7 @@ class AsyncClient:
         progress: bool | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[pa.RecordBatch, None]:
-        options = JoinOptions(
-            event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
-        )
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
         return self._batches(Columns(call.name), call, timeout, progress)
 
@@ -363,7 +360,7 @@ class AsyncClient:
         progress: bool | None = None,
         timeout: float | None = None,
     ) -> Any:
-        names = [views] if isinstance(views, str) else list(views)
+        names = [views] if isinstance(views, str) else views
         return await self._long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
 
     async def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from .errors import DefinitionError, InputError, NotFound, WhenceError
 from .prepared import PreparedRead, ReadEncoder, read_answer
 from .progress import Bar, counted, shown
 from .results import Result
-from .settings import Retries, Settings, make_settings, told
+from .settings import Retries, Settings, check_pool_size, make_settings, told
 from .spines import Columns, result_of, with_spine
 from .wire import kinds, messages
 from .wire.messages import Committed
@@ -61,8 +61,7 @@ def connect(
         address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
         server_name=server_name, timeout=timeout, retries=retries,
     )  # fmt: skip
-    if pool_size < 1:
-        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    check_pool_size(pool_size)
     client = Client(settings, pool_size)
     with client._carrier.pool.connection():
         pass
@@ -365,9 +364,7 @@ class Client:
         timeout: float | None = None,
     ) -> Generator[pa.RecordBatch, None, None]:
         """`as_of_entities` batch by batch. Leaving the loop cancels the rest."""
-        options = JoinOptions(
-            event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
-        )
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
         return self._batches(Columns(call.name), call, timeout, progress)
 
@@ -431,7 +428,7 @@ class Client:
         timeout: float | None = None,
     ) -> Any:
         """Drops what is older than the horizon, or than each view's declared retention; what a read at the horizon needs is kept."""
-        names = [views] if isinstance(views, str) else list(views)
+        names = [views] if isinstance(views, str) else views
         return self._carrier.long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
 
     def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
@@ -485,9 +482,7 @@ class Client:
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
-    def _described(
-        self, service: messages.Selection | Sequence[str], timeout: float | None = None, fresh: bool = False
-    ) -> Description:
+    def _described(self, service: messages.Selection | Sequence[str], timeout: float | None = None, fresh: bool = False) -> Description:
         chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
         found = None if fresh else self._descriptions.get(chosen)
         if found is None:

@@ -134,7 +134,7 @@ class Prepared:
 
 
 def checked_in_flight(in_flight: int) -> int:
-    if in_flight < 1:
+    if not isinstance(in_flight, int) or in_flight < 1:
         raise InputError(f"in_flight={in_flight}", place="many", hint="give at least 1")
     return in_flight
 

@@ -43,9 +43,7 @@ def result_of(columns: Columns, batches: list[pa.RecordBatch], spine: pa.Table |
     return Result(table, columns.known_at, columns.name)
 
 
-def with_spine(
-    columns: Columns, batches: Generator[pa.RecordBatch, None, None], spine: pa.Table
-) -> Generator[pa.RecordBatch, None, None]:
+def with_spine(columns: Columns, batches: Generator[pa.RecordBatch, None, None], spine: pa.Table) -> Generator[pa.RecordBatch, None, None]:
     """Each batch behind its rows of the spine."""
     done = 0
     with closing(batches):
