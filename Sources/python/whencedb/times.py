@@ -53,7 +53,9 @@ def optional_microseconds(time: Any, place: str, zone: str | None = None) -> int
 def array_of(values: Any) -> Any:
     """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word, and
     knows only some of numpy's units."""
-    array = pa.array(_in_a_known_unit(values) if isinstance(values, np.ndarray) else values)
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return pa.array(_in_a_known_unit(values))
+    array = pa.array(values)
     _refuse_mixed(array.type, values)
     if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
         return array
@@ -70,7 +72,7 @@ def _refuse_mixed(kind: pa.DataType, values: Any) -> None:
         kind, values = kind.value_type, [value for part in values if part is not None for value in part]
         if pa.types.is_timestamp(kind) and any(getattr(value, "nanosecond", 0) for value in values):
             raise ValueError("a time is finer than a microsecond")
-    if not pa.types.is_temporal(kind) or getattr(values, "dtype", np.dtype(object)).kind != "O":
+    if not pa.types.is_temporal(kind):
         return
     found = {
         "dates" if not isinstance(value, datetime.datetime) else "times without a zone" if value.tzinfo is None else "times with a zone"
