@@ -4,6 +4,7 @@ import asyncio
 import datetime
 import time
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import whencedb
@@ -52,6 +53,65 @@ def test_joins_and_reads_go_on_beside_each_other(server):
         assert answer["speed"][0] == 20.25
 
     run(server, work)
+
+
+def test_a_prepared_read_is_numpy_in_and_out(server):
+    async def work(client):
+        await client.write("drivers", ROWS)
+        read = await client.prepare("eta")
+        for _ in range(3):
+            columns = await read.read(np.array([2, 1]))
+            assert columns["speed"].tolist() == [20.25, 10.5] and columns["trips"].tolist() == [0, 3]
+        assert (await read([1]))["speed"][0] == 10.5 and len(await read(list(range(20_000)))) == 20_000
+        answers = await read.many([[1], [2], [1, 2]] * 100, in_flight=64)
+        assert [answer["speed"].tolist() for answer in answers] == [[10.5], [20.25], [10.5, 20.25]] * 100
+        assert await read.many([]) == []
+        with pytest.raises(whencedb.InputError, match="in_flight=0"):
+            await read.many([[1]], in_flight=0)
+        server.errors = [(1003, 0)]
+        with pytest.raises(whencedb.InputError, match="told to"):
+            await read.many([[1], [2], [1]])
+        assert len(await read.many([[1], [2]])) == 2
+        assert "driver: int64" in repr(read)
+
+    run(server, work)
+    assert server.connections == 1
+
+
+def test_many_reads_are_on_their_way_before_the_first_answer(server):
+    async def work(client):
+        await client.write("drivers", ROWS)
+        read = await client.prepare("eta")
+        await read([1])
+        waiting = []
+
+        def answer(request_id, reader):
+            waiting.append(server._online_read(request_id, reader))
+            return [waiting.pop() for _ in range(len(waiting))] if len(waiting) == 4 else []
+
+        server.answer[kinds.ONLINE_READ] = answer
+        assert [a["speed"][0] for a in await read.many([[1], [2], [2], [1]], in_flight=4)] == [10.5, 20.25, 20.25, 10.5]
+
+    run(server, work)
+
+
+def test_a_question_that_is_too_long_is_not_sent():
+    async def work(client):
+        with pytest.raises(whencedb.InputError, match="takes 65536"):
+            await (await client.prepare("eta")).many([[1], list(range(10_000))])
+
+    with FakeServer(longest_payload=65_536) as server:
+        run(server, work)
+    assert kinds.ONLINE_READ not in server.kinds_heard()
+
+
+def test_who_the_server_is_and_whom_it_takes_this_client_for(server):
+    async def work(client):
+        return client.server, client.user
+
+    assert run(server, work) == ("fake 1", None)
+    with FakeServer(["BEARER"]) as other:
+        assert run(other, work, token="secret") == ("fake 1", ("ann", ["reader"]))
 
 
 @pytest.mark.parametrize("credit", [1, 1000])

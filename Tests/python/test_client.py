@@ -300,6 +300,12 @@ def test_an_error_has_its_class_and_is_not_repeated(server, client, code, kind):
 ONE = {"driver": [1], "speed": [1.0]}
 TWICE = pa.table([pa.array([1]), pa.array([2]), pa.array([1.0])], ["driver", "driver", "speed"])
 SPINE = pa.table([pa.array([1]), pa.array([2]), pa.array([NOW])], ["driver", "driver", "event_time"])
+
+
+def spine_at(times):
+    return pa.table({"driver": [1] * len(times), "event_time": times})
+
+
 WRONG = {
     "a time of numpy": lambda client: client.write("drivers", ONE, np.datetime64("2024-05-01")),
     "a time that is missing": lambda client: client.write("drivers", ONE, pd.NaT, zone="UTC"),
@@ -333,6 +339,22 @@ WRONG = {
     "a key of a spine twice": lambda client: client.as_of(SPINE, "eta"),
     "a key of entities twice": lambda client: client.get("eta", TWICE),
     "a key of an entity twice": lambda client: client.erase("driver", TWICE),
+    "a time of availability for all": lambda client: client.write("drivers", ONE, NOW, NOW),
+    "a time for all of a spine": lambda client: client.as_of({"driver": [1]}, "eta", NOW),
+    "features that are one name": lambda client: client.scan("drivers", "speed")._title(),
+    "features that are a number": lambda client: client.scan("drivers", 7),
+    "views that are a number": lambda client: client.retain(7),
+    "definitions that are a number": lambda client: client.plan(7),
+    "definitions at no path": lambda client: client.plan([None]),
+    "a column whose name is a number": lambda client: client.get("eta", {7: [1]}),
+    "a date that is too far": lambda client: client.as_of(spine_at(pa.array([2**31 - 1], pa.int32()).cast(pa.date32())), "eta", zone="UTC"),
+    "a time that is too far for its zone": lambda client: client.as_of(
+        spine_at(pa.array([-(2**63)], pa.timestamp("us"))), "eta", zone="CET"
+    ),
+    "an address that is a number": lambda client: whencedb.connect(7),
+    "a host that has no name": lambda client: whencedb.connect("..:1"),
+    "a pool of text": lambda client: whencedb.connect(client._settings.address, pool_size="8"),
+    "a timeout that is no end": lambda client: client.get("eta", [1], timeout=float("-inf")),
     "a service that is a number": lambda client: client.get(7, [1]),
     "features that are numbers": lambda client: client.get([7], [1]),
     "a name that is a number": lambda client: client.show(7),
@@ -354,7 +376,9 @@ def test_whatever_is_wrong_is_an_input_error(server, client, ask):
     assert client.ping(timeout=LONGEST_TIMEOUT_SECONDS) > 0
 
 
-@pytest.mark.parametrize(("service", "name"), [("eta", "eta"), (["drivers.speed", "drivers.trips"], "drivers.speed, drivers.trips")], ids=str)
+@pytest.mark.parametrize(
+    ("service", "name"), [("eta", "eta"), (["drivers.speed", "drivers.trips"], "drivers.speed, drivers.trips")], ids=str
+)
 def test_a_place_says_what_was_asked_for(client, service, name):
     asks = {
         f"spine of '{name}'": [lambda: client.as_of(7, service), lambda: client.as_of({"driver": [1]}, service)],

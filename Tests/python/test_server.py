@@ -369,6 +369,83 @@ def test_every_entity_at_an_instant_and_every_version(filled, client):
     assert sum(batch.num_rows for batch in client.scan_batches("trips", start=START - HOUR, end=START - HOUR, compress=True)) == 1000
 
 
+def test_every_entity_batch_by_batch_in_a_zone(filled, client):
+    at = {"start": START - HOUR, "end": START - HOUR}
+    whole = client.as_of_entities("trips", START, "eta", **at, memory_bytes=4 << 20, compress=True)
+    batches = list(client.as_of_entities_batches("trips", START, "eta", **at, batch_rows=64, known_at=whole.known_at))
+    assert len(batches) > 1 and max(batch.num_rows for batch in batches) <= 64
+    assert pa.Table.from_batches(batches).sort_by("driver").equals(whole.to_arrow().combine_chunks().sort_by("driver"))
+    wall = {name: time.replace(tzinfo=None) + 2 * HOUR for name, time in at.items()}
+    local = client.as_of_entities("trips", (START + 2 * HOUR).replace(tzinfo=None), "eta", **wall, zone="Europe/Berlin")
+    assert local["event_time"].to_pylist()[0] == START and len(local) == 1000
+    with pytest.raises(whencedb.InputError, match="without a zone"):
+        client.as_of_entities("trips", START.replace(tzinfo=None), "eta")
+    for batch in client.as_of_entities_batches("trips", START, "eta", batch_rows=64):
+        assert batch.num_rows <= 64
+        break
+    assert client.ping() > 0
+
+
+def test_long_work_shows_a_bar(filled, client, driver, monkeypatch):
+    bars = []
+
+    class Recorded:
+        def __init__(self, desc, total, **_):
+            self.told, self.total, self.n, self.closed = desc, total, 0, False
+            bars.append(self)
+
+        def update(self, count):
+            self.n += count
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setattr("tqdm.auto.tqdm", Recorded)
+    at = {"start": START - HOUR, "end": START - HOUR}
+    rows = {"driver": [driver], "speed": [1.0], "event_time": [now()]}
+    spine = big_spine(3_000, 1000)
+    work = [
+        ("write trips", 1, 1, lambda each, **bar: each.write("trips", rows, **bar)),
+        ("backfill shifts", None, 1, lambda each, **bar: each.backfill("shifts", {"driver": [driver], "hours": [1.0]}, START, **bar)),
+        ("as_of eta", 3_000, 3_000, lambda each, **bar: each.as_of(spine, "eta", **bar)),
+        ("as_of eta", 3_000, 3_000, lambda each, **bar: each.as_of_batches(spine, "eta", **bar)),
+        ("as_of eta", None, 1_000, lambda each, **bar: each.as_of_entities("trips", START, "eta", **at, **bar)),
+        ("as_of eta", None, 1_000, lambda each, **bar: each.as_of_entities_batches("trips", START, "eta", **at, **bar)),
+        ("scan of trips", None, 1_000, lambda each, **bar: each.scan("trips", **at, **bar)),
+        ("scan of trips", None, 1_000, lambda each, **bar: each.scan_batches("trips", **at, **bar)),
+        ("compact shifts", None, None, lambda each, **bar: each.compact("shifts", **bar)),
+        ("retain", None, None, lambda each, **bar: each.retain(["shifts"], horizon=START - 1000 * HOUR, dry_run=True, **bar)),
+    ]
+
+    def check(told, total, count):
+        (bar,) = bars
+        bars.clear()
+        assert (bar.told, bar.closed) == (told, True)
+        if count is not None:
+            assert (bar.total, bar.n) == (total, count)
+
+    for told, total, count, ask in work:
+        done = ask(client, progress=True)
+        list(done if hasattr(done, "__next__") else ())
+        check(told, total, count)
+        done = ask(client, progress=False)
+        list(done if hasattr(done, "__next__") else ())
+        assert not bars
+
+    async def the_same():
+        async with await whencedb.aio.connect(filled.address, retries=FAST, timeout=20) as other:
+            for told, total, count, ask in work:
+                done = ask(other, progress=True)
+                if hasattr(done, "__anext__"):
+                    async for _ in done:
+                        pass
+                else:
+                    await done
+                check(told, total, count)
+
+    asyncio.run(the_same())
+
+
 # Backfills, retries, upkeep
 
 
@@ -460,6 +537,10 @@ def test_asyncio_does_the_same(server, driver):
             joined, _ = await asyncio.gather(client.as_of(spine, "eta"), client.ping())
             assert len(joined) == 50_000
             assert len(await client.history("trips", {"driver": driver})) == 1
+            at = {"start": now() - 2 * HOUR, "known_at": await client.ping()}
+            scanned = [batch async for batch in client.scan_batches("trips", ["speed"], **at)]
+            assert pa.Table.from_batches(scanned).equals((await client.scan("trips", ["speed"], **at)).to_arrow().combine_chunks())
+            assert (await client.prepare("eta")).description.join_keys == {"driver": "int64"}
             assert (await client.backfill("shifts", {"driver": [driver], "hours": [1.0]}, START)).rows == 1
             async for batch in client.as_of_batches(spine, "eta"):
                 assert batch.num_rows

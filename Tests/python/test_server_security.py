@@ -105,11 +105,14 @@ def test_tls_and_certificates(whence, start, users, tmp_path):
         server.connect(ca=files["ca.pem"], server_name="elsewhere", user="ann", password="pencil-and-paper", retries=1)
     with pytest.raises(whencedb.ConnectionLost, match="TLS"):
         server.connect(tls=True, server_name="localhost", user="ann", password="pencil-and-paper", retries=1)
+
     async def the_same():
         async with await whencedb.aio.connect(server.address, **known, cert=files["client.pem"], key=files["client.key"]) as client:
             assert (await client.get(["trips.speed"], [7]))["trips.speed"][0] == 1.0
         with pytest.raises(whencedb.ConnectionLost, match="TLS"):
-            await whencedb.aio.connect(server.address, ca=files["ca.pem"], server_name="elsewhere", user="ann", password="x" * 12, retries=1)
+            await whencedb.aio.connect(
+                server.address, ca=files["ca.pem"], server_name="elsewhere", user="ann", password="x" * 12, retries=1
+            )
 
     asyncio.run(the_same())
 
@@ -164,7 +167,9 @@ def test_a_client_without_the_right_certificate(whence, start, users, authority)
     certificate(authority, "server", "localhost", "DNS:localhost")
     certificate(authority, "nobody", "nobody", "DNS:nobody")
     (authority / "other").mkdir()
-    openssl(authority, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other/ann.key", "-out", "other/ann.pem", "-subj", "/CN=ann")
+    openssl(
+        authority, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other/ann.key", "-out", "other/ann.pem", "-subj", "/CN=ann"
+    )
     server = start(
         "--tls-certificate", authority / "server.pem", "--tls-key", authority / "server.key", "--tls-client-authorities",
         authority / "ca.pem", "--users", users,

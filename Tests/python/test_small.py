@@ -1,11 +1,13 @@
 """Small things: SCRAM's vector, definitions from files, what a notebook shows, bars."""
 
+import inspect
 import sys
 
 import pyarrow as pa
 import pytest
 import whencedb
-from whencedb import calls, progress
+from whencedb import aio, calls, progress
+from whencedb.aio_prepared import AsyncPreparedRead
 from whencedb.results import Result
 from whencedb.settings import Retries, parse_address
 from whencedb.wire.scram import ScramClient
@@ -87,6 +89,25 @@ def test_bars_are_for_those_who_watch(monkeypatch):
     assert progress.Bar("x", 1, wanted=False)._bar is None
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     assert progress.Bar("x", 1)._bar is None
+
+
+def public(kind):
+    return {name: getattr(kind, name) for name in dir(kind) if not name.startswith("_") or name == "__call__"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "other"), [(whencedb.Client, aio.AsyncClient), (whencedb.PreparedRead, AsyncPreparedRead)], ids=["client", "prepared"]
+)
+def test_both_clients_have_the_same_methods_with_the_same_arguments(kind, other):
+    ours, theirs = public(kind), public(other)
+    assert ours.keys() == theirs.keys()
+    for name, method in ours.items():
+        assert isinstance(method, property) == isinstance(theirs[name], property), name
+        if not isinstance(method, property):
+            parameters = [list(inspect.signature(each).parameters.values()) for each in (method, theirs[name])]
+            assert parameters[0] == parameters[1], name
+    arguments = [inspect.signature(each).parameters.keys() for each in (whencedb.connect, aio.connect)]
+    assert arguments[0] == arguments[1]
 
 
 def test_everything_that_is_exported_is_there_and_documented():

@@ -93,6 +93,29 @@ def test_an_instant_is_floored_where_the_caller_says_so():
     assert microseconds(fine, floor=True) == -1
 
 
+AWARE, NAIVE, DAY = datetime.datetime(2024, 5, 1, 12, tzinfo=NEW_YORK), datetime.datetime(2024, 5, 1, 12), datetime.date(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    "pair", [(AWARE, NAIVE), (NAIVE, AWARE), (DAY, NAIVE), (DAY, AWARE), (pd.Timestamp(AWARE), pd.Timestamp(NAIVE))], ids=str
+)
+def test_times_with_a_zone_and_others_are_not_mixed(pair):
+    """Arrow would take the wall clock for UTC, or cut the time to its date."""
+    for values in ([None, *pair], np.array(pair, object), pd.Series(pair, dtype=object), [list(pair)]):
+        with pytest.raises(InputError, match="are mixed"):
+            tables.column(values, "at")
+    frame = pd.DataFrame({"at": pd.Series(pair, dtype=object), "x": [1, 2]})
+    with pytest.raises(InputError, match="are mixed"):
+        tables.to_table(frame, "here")
+    assert to_times(tables.column([AWARE, None, AWARE.astimezone(UTC)], "at"), "at").to_pylist() == [AWARE, None, AWARE]
+
+
+def test_times_in_lists_are_exact_too():
+    with pytest.raises(InputError, match="finer than a microsecond"):
+        tables.column([[pd.Timestamp("2013-01-01 00:00:00.000000001", tz="UTC")], None], "at")
+    assert tables.column([[AWARE], None], "at").to_pylist() == [[AWARE], None]
+
+
 def columns_of(times):
     """The same instants in every form that frames have them in."""
     yield "datetimes", pa.array(times)

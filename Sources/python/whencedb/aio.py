@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -16,12 +16,14 @@ import pyarrow as pa
 
 from . import calls, tables
 from .aio_connection import AsyncConnection
+from .aio_prepared import AsyncPreparedRead
 from .answer import Answer, KnownAnswers
 from .calls import Call, Description, JoinOptions, StreamCall, TableOptions
 from .errors import ConnectionLost, DeadlineExceeded, DefinitionError, InputError, NotAuthenticated, NotFound, WhenceError
 from .prepared import ReadEncoder, read_answer
+from .progress import Bar, counted, shown_async
 from .results import Result
-from .settings import Retries, Settings, checked_timeout, make_settings
+from .settings import Retries, Settings, check_pool_size, checked_timeout, make_settings, told
 from .spines import Columns, result_of, with_spine_rows
 from .wire import kinds, messages
 from .wire.frames import Frame
@@ -52,8 +54,7 @@ async def connect(
         address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
         server_name=server_name, timeout=timeout, retries=retries,
     )  # fmt: skip
-    if pool_size < 1:
-        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    check_pool_size(pool_size)
     client = AsyncClient(settings, pool_size)
     await client._connection()
     return client
@@ -66,6 +67,8 @@ class AsyncClient:
         self._settings = settings
         self._size = pool_size
         self._connections: list[AsyncConnection] = []
+        # The one that was opened last: what the server said then is known without asking.
+        self._last: AsyncConnection
         self._opening = asyncio.Lock()
         self._is_closed = False
         self._descriptions: dict[messages.Selection, Description] = {}
@@ -88,6 +91,17 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         return f"<whencedb asyncio client of {self._settings.address}{' with TLS' if self._settings.tls else ''}>"
+
+    @property
+    def server(self) -> str:
+        """Name and version of the server, as it said when the last connection was opened."""
+        return self._last.welcome.server
+
+    @property
+    def user(self) -> tuple[str, list[str]] | None:
+        """Who the server takes this client for, and the roles; None where it asks nobody."""
+        found = self._last.authenticated
+        return None if found is None else (found.user, found.roles)
 
     async def ping(self, timeout: float | None = None) -> int:
         return await self._run(calls.ping(), timeout)
@@ -128,24 +142,25 @@ class AsyncClient:
         zone: str | None = None,
         floor_times: bool = False,
         batch_rows: int = 0,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Committed:
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
-        return await self._write(view, table, options, messages.ROWS, idempotency_key, batch_rows, timeout)
+        return await self._write(view, table, options, messages.ROWS, idempotency_key, batch_rows, progress, timeout)
 
     async def delete(
         self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
         zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
     ) -> Committed:  # fmt: skip
         options = TableOptions(event_time, None, False, zone, floor_times)
-        return await self._write(view, keys, options, messages.DELETIONS, idempotency_key, 0, timeout)
+        return await self._write(view, keys, options, messages.DELETIONS, idempotency_key, 0, False, timeout)
 
     async def retract(
         self, view: str, keys: tables.TableLike, event_time: Any = "event_time", *, idempotency_key: str | bytes | None = None,
         zone: str | None = None, floor_times: bool = False, timeout: float | None = None,
     ) -> Committed:  # fmt: skip
         options = TableOptions(event_time, None, False, zone, floor_times)
-        return await self._write(view, keys, options, messages.RETRACTIONS, idempotency_key, 0, timeout)
+        return await self._write(view, keys, options, messages.RETRACTIONS, idempotency_key, 0, False, timeout)
 
     async def backfill(
         self,
@@ -157,6 +172,7 @@ class AsyncClient:
         missing_is_null: bool = False,
         zone: str | None = None,
         floor_times: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Committed:
         options = TableOptions(event_time, available_at, missing_is_null, zone, floor_times)
@@ -167,8 +183,9 @@ class AsyncClient:
             if stream.committed is not None:
                 done.append(stream.committed)
 
-        async for _ in self._stream(call, timeout, started):
-            pass
+        with Bar(call.name, None, wanted=progress) as bar:
+            async for _ in self._stream(counted(call, bar), timeout, started):
+                pass
         return done[0]
 
     # Reads
@@ -182,13 +199,12 @@ class AsyncClient:
         encoder, known = self._reads.get(place) or (ReadEncoder(described, event_times, ages), KnownAnswers())
         seconds = self._settings.seconds(timeout)
         asked = pa.table(dict(zip(described.join_keys, encoder.arrays(entities), strict=True)))
-        microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
-        payload = encoder.payload(asked, microseconds, known.schema_id)
+        payload = encoder.payload(asked, told(seconds), known.schema_id)
         try:
             if encoder.is_one(payload):
                 answer, newer = read_answer(await self._exchange(payload, seconds), known)
             else:
-                answer, newer = await self._read_pieces(encoder.pieces(asked, microseconds, known, await self._longest()), seconds)
+                answer, newer = await self._read_pieces(encoder, asked, known, seconds)
         except (InputError, NotFound, DefinitionError):
             self._forget()
             raise
@@ -196,6 +212,10 @@ class AsyncClient:
             self._reads[place] = (encoder, newer)
         answer._entities = asked
         return answer
+
+    async def prepare(self, service: str | Sequence[str], event_times: bool = False, ages: bool = False) -> AsyncPreparedRead:
+        described = await self._described(calls.selection(service), fresh=True)
+        return AsyncPreparedRead(self, described, event_times, ages)
 
     async def as_of(
         self,
@@ -209,11 +229,12 @@ class AsyncClient:
         floor_times: bool = False,
         memory_bytes: int = 0,
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
         options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
         columns, given, call = await self._join(spine, service, options, timeout)
-        return await self._collected(columns, call, timeout, given)
+        return await self._collected(columns, call, timeout, progress, given)
 
     async def as_of_batches(
         self,
@@ -228,6 +249,7 @@ class AsyncClient:
         memory_bytes: int = 0,
         batch_rows: int = 0,
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[pa.RecordBatch, None]:
         options = JoinOptions(
@@ -236,7 +258,7 @@ class AsyncClient:
         columns, given, call = await self._join(spine, service, options, timeout)
         done = 0
         # Closed with this generator, and not when it is found to be garbage.
-        async with aclosing(self._stream(call, timeout, columns.start)) as batches:
+        async with aclosing(self._batches(columns, call, timeout, progress, given.num_rows)) as batches:
             async for batch in batches:
                 yield with_spine_rows(columns, batch, given, done)
                 done += batch.num_rows
@@ -244,7 +266,7 @@ class AsyncClient:
     async def as_of_entities(
         self,
         view: str,
-        instants: Sequence[Any],
+        instants: Any,
         service: str | Sequence[str],
         *,
         start: Any = None,
@@ -252,11 +274,37 @@ class AsyncClient:
         known_at: Any = None,
         as_served: bool = False,
         event_time: str = "event_time",
+        zone: str | None = None,
+        memory_bytes: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
-        options = JoinOptions(event_time, known_at, as_served)
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, compress=compress)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
-        return await self._collected(Columns(call.name), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, progress)
+
+    def as_of_entities_batches(
+        self,
+        view: str,
+        instants: Any,
+        service: str | Sequence[str],
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        as_served: bool = False,
+        event_time: str = "event_time",
+        zone: str | None = None,
+        memory_bytes: int = 0,
+        batch_rows: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress)
+        call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
+        return self._batches(Columns(call.name), call, timeout, progress)
 
     async def scan(
         self,
@@ -268,26 +316,52 @@ class AsyncClient:
         known_at: Any = None,
         event_time: str = "event_time",
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
         call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
-        return await self._collected(Columns(call.name), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, progress)
+
+    def scan_batches(
+        self,
+        view: str,
+        features: Sequence[str] = (),
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        event_time: str = "event_time",
+        batch_rows: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
+        return self._batches(Columns(call.name), call, timeout, progress)
 
     async def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         call = calls.history(await self._described(calls.selection([f"{view}.*"]), timeout), view, entity, known_at)
-        return await self._collected(Columns(call.name), call, timeout, None)
+        return await self._collected(Columns(call.name), call, timeout, False)
 
     # Upkeep
 
     async def stats(self, *, timeout: float | None = None) -> dict[str, Any]:
         return await self._run(calls.stats(), timeout)
 
-    async def compact(self, view: str, *, timeout: float | None = None) -> Any:
-        return await self._run(calls.compact(view), timeout, is_long=True)
+    async def compact(self, view: str, *, progress: bool | None = None, timeout: float | None = None) -> Any:
+        return await self._long(calls.compact(view), f"compact {view}", progress, timeout)
 
-    async def retain(self, views: Sequence[str] = (), *, horizon: Any = None, dry_run: bool = False, timeout: float | None = None) -> Any:
-        names = [views] if isinstance(views, str) else list(views)
-        return await self._run(calls.retain(names, horizon, dry_run), timeout, is_long=True)
+    async def retain(
+        self,
+        views: Sequence[str] = (),
+        *,
+        horizon: Any = None,
+        dry_run: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        names = [views] if isinstance(views, str) else views
+        return await self._long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
 
     async def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
         return await self._run(calls.erase(entity, keys, dry_run), timeout)
@@ -323,6 +397,7 @@ class AsyncClient:
                 return found
             opened = await self._opened()
             self._connections.append(opened)
+            self._last = opened
             return opened
 
     async def _opened(self) -> AsyncConnection:
@@ -339,18 +414,20 @@ class AsyncClient:
                 pause = self._settings.retries.pause(error, attempt)
             await asyncio.sleep(pause)
 
-    async def _run(self, call: Call[T], timeout: float | None = None, is_long: bool = False) -> T:
-        seconds = checked_timeout(timeout) if is_long else self._settings.seconds(timeout)
+    async def _run(self, call: Call[T], timeout: float | None = None) -> T:
+        return await self._carried(call, self._settings.seconds(timeout), None)
 
+    async def _long(self, call: Call[T], what: str, progress: bool | None, timeout: float | None) -> T:
+        """What may take long: the server's own limit, unless one is given."""
+        with Bar(what, None, wanted=progress) as bar:
+            return await self._carried(call, checked_timeout(timeout), bar.show)
+
+    async def _carried(self, call: Call[T], seconds: float | None, on_progress: Callable[[tuple[int, int, str]], None] | None) -> T:
         async def once() -> T:
             connection = await self._connection(seconds)
-            return await connection.call(call, seconds)
+            return await connection.call(call, seconds, on_progress)
 
         return await self._repeated(once, call.repeatable, self._deadline(seconds))
-
-    async def _longest(self) -> int:
-        """The longest payload that the server takes, in bytes."""
-        return (await self._connection(self._settings.timeout)).welcome.longest_payload
 
     async def _exchange(self, payload: bytes, seconds: float | None) -> Frame:
         """An online read whose payload is there."""
@@ -362,9 +439,10 @@ class AsyncClient:
         return await self._repeated(once, True, self._deadline(seconds))
 
     async def _read_pieces(
-        self, requests: Generator[bytes, Frame, tuple[Answer, KnownAnswers]], seconds: float | None
+        self, encoder: ReadEncoder, entities: Any, known: KnownAnswers, seconds: float | None
     ) -> tuple[Answer, KnownAnswers]:
         """An online read of more entities than one request takes. The timeout is that of each request."""
+        requests = encoder.pieces(entities, told(seconds), known, self._last.welcome.longest_payload)
         try:
             payload = next(requests)
             while True:
@@ -380,9 +458,19 @@ class AsyncClient:
             async for batch in batches:
                 yield batch
 
-    async def _collected(self, columns: Columns, call: StreamCall, timeout: float | None, spine: pa.Table | None) -> Result:
+    def _batches(
+        self, columns: Columns, call: StreamCall, timeout: float | None, progress: bool | None, rows: int | None = None
+    ) -> AsyncGenerator[pa.RecordBatch, None]:
+        """The batches as they come, with a bar; of so many rows, where that is known."""
+        return shown_async(self._stream(call, timeout, columns.start), call.name, rows, progress)
+
+    async def _collected(
+        self, columns: Columns, call: StreamCall, timeout: float | None, progress: bool | None, spine: pa.Table | None = None
+    ) -> Result:
+        rows = None if spine is None else spine.num_rows
+
         async def collected() -> Result:
-            found = [batch async for batch in self._stream(call, timeout, columns.start)]
+            found = [batch async for batch in self._batches(columns, call, timeout, progress, rows)]
             return result_of(columns, found, spine)
 
         return await self._repeated(collected, call.repeatable, None)
@@ -402,8 +490,9 @@ class AsyncClient:
             await asyncio.sleep(pause)
 
     async def _write(
-        self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int, timeout: float | None
-    ) -> Committed:
+        self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int,
+        progress: bool | None, timeout: float | None,
+    ) -> Committed:  # fmt: skip
         described = await self._described(calls.selection([f"{view}.*"]), timeout)
         try:
             writing = Writing(described, view, table, options, action, key, batch_rows)
@@ -413,11 +502,14 @@ class AsyncClient:
             if fresh == described:
                 raise
             writing = Writing(fresh, view, table, options, action, key, batch_rows)
-        for piece in writing.pieces(await self._longest()):
-            try:
-                writing.committed(await self._run(piece, timeout))
-            except WhenceError as error:
-                raise writing.failed(error) from error.__cause__
+        with Bar(f"write {view}", writing.total, wanted=progress) as bar:
+            for piece in writing.pieces(self._last.welcome.longest_payload):
+                try:
+                    committed = await self._run(piece, timeout)
+                except WhenceError as error:
+                    raise writing.failed(error) from error.__cause__
+                writing.committed(committed)
+                bar.advance(committed.rows)
         return writing.result()
 
     async def _join(

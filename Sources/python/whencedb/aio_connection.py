@@ -14,7 +14,7 @@ import pyarrow as pa
 from .calls import Call, StreamCall
 from .connection import lost, lost_in_opening, refused_certificate
 from .errors import ConnectionLost, DeadlineExceeded, InputError, ProtocolError, WhenceError
-from .settings import GRACE_SECONDS, OPENING_SECONDS, WINDOW_BYTES, Settings
+from .settings import GRACE_SECONDS, OPENING_SECONDS, WINDOW_BYTES, Settings, told
 from .wire import kinds, messages
 from .wire.frames import Frame, FrameAssembler, frame_parts, small_frame
 from .wire.opening import Opening
@@ -205,8 +205,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
         await self._closed
 
     async def call(self, call: Call[Any], timeout: float | None, on_progress: Callable[[tuple[int, int, str]], None] | None = None) -> Any:
-        payload = call.encode(0 if timeout is None else max(1, int(timeout * 1e6)))
-        self._check(payload.size)
+        payload = call.encode(told(timeout))
+        self.check(payload.size)
         frame = await self._asked(lambda request_id: frame_parts(call.kind, request_id, payload), timeout, on_progress)
         try:
             return call.result(frame)
@@ -216,7 +216,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     async def exchange(self, kind: int, payload: bytes, timeout: float | None) -> Frame:
         """A small request whose payload is there."""
-        self._check(len(payload))
+        self.check(len(payload))
         return await self._asked(lambda request_id: [small_frame(kind, request_id, payload)], timeout, None)
 
     async def _asked(
@@ -249,8 +249,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
         """The batches of a stream, as they are taken. Leaving early, or being cancelled, cancels it at the server."""
         longest = self.welcome.longest_payload
         state = Stream(WINDOW_BYTES, call.upload(longest) if call.upload else None, self.welcome.upload_credit)
-        payload = call.encode(0 if timeout is None else max(1, int(timeout * 1e6)), WINDOW_BYTES)
-        self._check(payload.size)
+        payload = call.encode(told(timeout), WINDOW_BYTES)
+        self.check(payload.size)
         request_id, waiting = self._next_id(), _Streamed(state)
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout + GRACE_SECONDS
@@ -337,7 +337,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
             raise lost("the connection was lost", self._settings)
         self._transport.writelines([part if isinstance(part, bytes) else memoryview(part).cast("B") for part in parts])
 
-    def _check(self, size: int) -> None:
+    def check(self, size: int) -> None:
+        """Throws `InputError` for a payload that the server would close the connection over."""
         longest = self.welcome.longest_payload
         if size > longest:
             raise InputError(f"the request takes {size} bytes, and the server takes {longest}", code=1004, hint="send less at once")

@@ -108,11 +108,8 @@ def selection(service: str | Sequence[str]) -> Selection:
         if not service:
             raise InputError("the name of the service is empty", place="service")
         return Selection(service=service)
-    try:
-        features = tuple(service)
-    except TypeError:
-        features = (service,)
-    if not all(isinstance(feature, str) for feature in features):
+    features = tuple(service) if isinstance(service, Iterable) else ()
+    if not isinstance(service, Iterable) or not all(isinstance(feature, str) for feature in features):
         raise InputError(f"{service!r} is no service", place="service", hint="give its name, or a list of VIEW.FEATURE")
     if not features:
         raise InputError("no features were asked for", place="service", hint="give a service, or a list of VIEW.FEATURE")
@@ -134,19 +131,24 @@ def files_of(definitions: Any) -> list[tuple[str, str]]:
     """Names and texts of definitions: YAML as text, a path, or a list of either. Text has more than one line, a path has one."""
     if isinstance(definitions, (str, pathlib.PurePath)):
         definitions = [definitions]
+    if not isinstance(definitions, Iterable):
+        raise InputError(f"{definitions!r} are no definitions", place="definitions", hint="give YAML as text, or the path of a file")
     files: list[tuple[str, str]] = []
     for number, item in enumerate(definitions, 1):
         if isinstance(item, str) and ("\n" in item or ": " in item):
             files.append((f"<text {number}>", item))
             continue
-        path = pathlib.Path(item)
-        found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        try:
+            path = pathlib.Path(item)
+            found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{item!r} is no path: {error}", place="definitions") from None
         if not found:
             raise InputError("the folder holds no .yaml file", place=str(path))
         for file in found:
             try:
                 files.append((str(file), file.read_text(encoding="utf-8")))
-            except (OSError, UnicodeDecodeError) as error:
+            except (OSError, ValueError) as error:
                 raise InputError(f"the definitions cannot be read: {error}", place=str(file)) from None
     return files
 
@@ -227,8 +229,8 @@ def rows_for(view: Description, name: str, table: Any, options: TableOptions, ac
                 place=place,
                 hint="give join keys and times only",
             )
-        if (kind := _reserved(column, features)) is not None:
-            columns[column] = tables.pick(given, column, "reserved column", place), kind
+        if (reserved := _reserved(column, features)) is not None:
+            columns[column] = tables.pick(given, column, "reserved column", place), reserved
             continue
         if column not in features:
             near = difflib.get_close_matches(column, features, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from .calls import Call, StreamCall
 from .errors import ConnectionLost, WhenceError
 from .pool import Pool
 from .progress import Bar
-from .settings import GRACE_SECONDS, Settings, checked_timeout
+from .settings import GRACE_SECONDS, Settings, checked_timeout, told
 from .wire import kinds
 from .wire.frames import Frame, small_frame
 from .wire.messages import Welcome
@@ -83,8 +83,7 @@ class Carrier:
 
     def read_pieces(self, encoder: ReadEncoder, entities: Any, known: KnownAnswers, timeout: float | None) -> tuple[Answer, KnownAnswers]:
         """An online read of more entities than one request takes. The timeout is that of each request."""
-        microseconds = 0 if timeout is None else max(1, int(timeout * 1e6))
-        requests = encoder.pieces(entities, microseconds, known, self.welcome().longest_payload)
+        requests = encoder.pieces(entities, told(timeout), known, self.welcome().longest_payload)
         try:
             payload = next(requests)
             while True:
@@ -105,7 +104,7 @@ class Carrier:
 
         self.repeated(once, True, None)
 
-    def stream(self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]) -> Iterator[pa.RecordBatch]:
+    def stream(self, call: StreamCall, timeout: float | None, started: Callable[[Stream], None]) -> Generator[pa.RecordBatch, None, None]:
         deadline = _deadline(checked_timeout(timeout))
         with self.pool.connection(deadline) as connection:
             yield from connection.stream(call, _left(deadline), started)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,9 +15,9 @@ from .calls import Description, JoinOptions, StreamCall, TableOptions
 from .carrier import Carrier
 from .errors import DefinitionError, InputError, NotFound, WhenceError
 from .prepared import PreparedRead, ReadEncoder, read_answer
-from .progress import Bar
+from .progress import Bar, counted, shown
 from .results import Result
-from .settings import Retries, Settings, make_settings
+from .settings import Retries, Settings, check_pool_size, make_settings, told
 from .spines import Columns, result_of, with_spine
 from .wire import kinds, messages
 from .wire.messages import Committed
@@ -62,8 +61,7 @@ def connect(
         address, token=token, user=user, password=password, tls=tls, ca=ca, cert=cert, key=key,
         server_name=server_name, timeout=timeout, retries=retries,
     )  # fmt: skip
-    if pool_size < 1:
-        raise InputError(f"a pool of {pool_size} connections", place="connect", hint="give at least 1")
+    check_pool_size(pool_size)
     client = Client(settings, pool_size)
     with client._carrier.pool.connection():
         pass
@@ -227,7 +225,7 @@ class Client:
                 done.append(stream.committed)
 
         with Bar(call.name, None, wanted=progress) as bar:
-            for _ in self._carrier.stream(_counted(call, bar), timeout, started):
+            for _ in self._carrier.stream(counted(call, bar), timeout, started):
                 pass
         return done[0]
 
@@ -251,7 +249,7 @@ class Client:
         seconds = self._settings.seconds(timeout)
         keys = encoder.arrays(entities)
         asked = pa.table(dict(zip(described.join_keys, keys, strict=True)))
-        payload = encoder.payload(asked, 0 if seconds is None else max(1, int(seconds * 1e6)), known.schema_id)
+        payload = encoder.payload(asked, told(seconds), known.schema_id)
         try:
             if encoder.is_one(payload):
                 answer, newer = read_answer(self._carrier.exchange(kinds.ONLINE_READ, payload, seconds), known)
@@ -295,19 +293,11 @@ class Client:
             zone, floor_times: as in `write`.
             memory_bytes: what the server may use for one block; its own choice unless given.
             compress: zstd on the way back, for slow networks.
+            progress: a bar, as in `write`.
         """
         options = JoinOptions(event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, compress=compress)
         columns, given, call = self._join(spine, service, options, timeout)
-
-        def collected() -> Result:
-            with Bar(call.name, given.num_rows, wanted=progress) as bar:
-                found = []
-                for batch in self._carrier.stream(call, timeout, columns.start):
-                    bar.advance(batch.num_rows)
-                    found.append(batch)
-            return result_of(columns, found, given)
-
-        return self._carrier.repeated(collected, call.repeatable, None)
+        return self._collected(columns, call, timeout, progress, given)
 
     def as_of_batches(
         self,
@@ -322,19 +312,20 @@ class Client:
         memory_bytes: int = 0,
         batch_rows: int = 0,
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """`as_of` batch by batch, for what does not fit into memory at once. Leaving the loop cancels the rest."""
         options = JoinOptions(
             event_time, known_at, as_served, zone, floor_times, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress
         )
         columns, given, call = self._join(spine, service, options, timeout)
-        return with_spine(columns, self._carrier.stream(call, timeout, columns.start), given)
+        return with_spine(columns, self._batches(columns, call, timeout, progress, given.num_rows), given)
 
     def as_of_entities(
         self,
         view: str,
-        instants: Sequence[Any],
+        instants: Any,
         service: str | Sequence[str],
         *,
         start: Any = None,
@@ -342,12 +333,40 @@ class Client:
         known_at: Any = None,
         as_served: bool = False,
         event_time: str = "event_time",
+        zone: str | None = None,
+        memory_bytes: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
-        """The features of every entity of a view that has a version with an event time from `start` to `end`, at each of the instants."""
-        options = JoinOptions(event_time, known_at, as_served)
+        """The features of every entity of a view that has a version with an event time from `start` to `end`, at each of the instants, or at
+        the one. `zone` is that of all times here that name none; the rest is as in `as_of`."""
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, compress=compress)
         call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
-        return self._collected(call, timeout)
+        return self._collected(Columns(call.name), call, timeout, progress)
+
+    def as_of_entities_batches(
+        self,
+        view: str,
+        instants: Any,
+        service: str | Sequence[str],
+        *,
+        start: Any = None,
+        end: Any = None,
+        known_at: Any = None,
+        as_served: bool = False,
+        event_time: str = "event_time",
+        zone: str | None = None,
+        memory_bytes: int = 0,
+        batch_rows: int = 0,
+        compress: bool = False,
+        progress: bool | None = None,
+        timeout: float | None = None,
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """`as_of_entities` batch by batch. Leaving the loop cancels the rest."""
+        options = JoinOptions(event_time, known_at, as_served, zone, memory_bytes=memory_bytes, batch_rows=batch_rows, compress=compress)
+        call = calls.join_entities(calls.selection(service), options, view, instants, start, end)
+        return self._batches(Columns(call.name), call, timeout, progress)
 
     def scan(
         self,
@@ -359,11 +378,12 @@ class Client:
         known_at: Any = None,
         event_time: str = "event_time",
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
         """Every version of a view with an event time from `start` to `end`, both included."""
         call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
-        return self._collected(call, timeout)
+        return self._collected(Columns(call.name), call, timeout, progress)
 
     def scan_batches(
         self,
@@ -376,16 +396,17 @@ class Client:
         event_time: str = "event_time",
         batch_rows: int = 0,
         compress: bool = False,
+        progress: bool | None = None,
         timeout: float | None = None,
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Generator[pa.RecordBatch, None, None]:
         """`scan` batch by batch. Leaving the loop cancels the rest."""
         call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
-        return self._carrier.stream(call, timeout, lambda _: None)
+        return self._batches(Columns(call.name), call, timeout, progress)
 
     def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:
         """All versions of one entity (a dict of its join keys), with their three times, what they are, and which features they carry."""
         call = calls.history(self._described([f"{view}.*"], timeout), view, entity, known_at)
-        return self._collected(call, timeout)
+        return self._collected(Columns(call.name), call, timeout, False)
 
     # Upkeep
 
@@ -407,7 +428,7 @@ class Client:
         timeout: float | None = None,
     ) -> Any:
         """Drops what is older than the horizon, or than each view's declared retention; what a read at the horizon needs is kept."""
-        names = [views] if isinstance(views, str) else list(views)
+        names = [views] if isinstance(views, str) else views
         return self._carrier.long(calls.retain(names, horizon, dry_run), "retain", progress, timeout)
 
     def erase(self, entity: str, keys: Mapping[str, Any], *, dry_run: bool = False, timeout: float | None = None) -> dict[str, Any]:
@@ -416,13 +437,19 @@ class Client:
 
     # What the methods share
 
-    def _collected(self, call: StreamCall, timeout: float | None) -> Result:
-        def collected() -> Result:
-            columns = Columns(call.name)
-            found = list(self._carrier.stream(call, timeout, columns.start))
-            return result_of(columns, found, None)
+    def _collected(
+        self, columns: Columns, call: StreamCall, timeout: float | None, progress: bool | None, spine: pa.Table | None = None
+    ) -> Result:
+        rows = None if spine is None else spine.num_rows
+        return self._carrier.repeated(
+            lambda: result_of(columns, list(self._batches(columns, call, timeout, progress, rows)), spine), call.repeatable, None
+        )
 
-        return self._carrier.repeated(collected, call.repeatable, None)
+    def _batches(
+        self, columns: Columns, call: StreamCall, timeout: float | None, progress: bool | None, rows: int | None = None
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """The batches as they come, with a bar; of so many rows, where that is known."""
+        return shown(self._carrier.stream(call, timeout, columns.start), call.name, rows, progress)
 
     def _write(
         self, view: str, table: Any, options: TableOptions, action: int, key: str | bytes | None, batch_rows: int,
@@ -455,9 +482,7 @@ class Client:
         call = calls.join_rows(described, given, options)
         return Columns(call.name, {*described.join_keys, options.event_time}), given, call
 
-    def _described(
-        self, service: messages.Selection | Sequence[str], timeout: float | None = None, fresh: bool = False
-    ) -> Description:
+    def _described(self, service: messages.Selection | Sequence[str], timeout: float | None = None, fresh: bool = False) -> Description:
         chosen = service if isinstance(service, messages.Selection) else calls.selection(service)
         found = None if fresh else self._descriptions.get(chosen)
         if found is None:
@@ -472,16 +497,3 @@ class Client:
         with self._lock:
             self._descriptions.clear()
             self._reads.clear()
-
-
-def _counted(call: StreamCall, bar: Bar) -> StreamCall:
-    """The same call, with its upload shown as it goes."""
-    made = call.upload
-    assert made is not None
-
-    def upload(longest: int) -> Iterator[tuple[Any, int]]:
-        for payload, rows in made(longest):
-            yield payload, rows
-            bar.advance(rows)
-
-    return replace(call, upload=upload)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from .calls import Call, StreamCall
 from .errors import ConnectionLost, DeadlineExceeded, InputError, ProtocolError, WhenceError
-from .settings import GRACE_SECONDS, OPENING_SECONDS, WINDOW_BYTES, Settings
+from .settings import GRACE_SECONDS, OPENING_SECONDS, WINDOW_BYTES, Settings, told
 from .wire import kinds, messages
 from .wire.frames import Frame, FrameAssembler, frame_parts
 from .wire.opening import Opening
@@ -399,4 +399,4 @@ def limits(timeout: float | None) -> tuple[int, float | None]:
     """What the server is told, in microseconds, and when this side stops waiting for its answer."""
     if timeout is None:
         return 0, None
-    return max(1, int(timeout * 1e6)), time.monotonic() + timeout + GRACE_SECONDS
+    return told(timeout), time.monotonic() + timeout + GRACE_SECONDS

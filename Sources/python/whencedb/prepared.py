@@ -13,6 +13,7 @@ from . import tables
 from .answer import Answer, KnownAnswers
 from .calls import Description, keys_for
 from .errors import InputError
+from .settings import told
 from .wire import kinds, messages
 from .wire.columns import write_columns
 from .wire.frames import LONGEST_OPENING, Frame
@@ -112,26 +113,48 @@ def _array(values: Any, kind: WireType, arrow: pa.DataType, name: str) -> pa.Arr
     return array if type(array) is not pa.ChunkedArray and array.type == arrow else tables.one_chunk(tables.conform(array, kind, name))
 
 
-class PreparedRead:
+class Prepared:
+    """What a prepared read keeps from answer to answer, whoever carries it."""
+
+    def __init__(self, description: Description, event_times: bool, ages: bool) -> None:
+        self._encoder = ReadEncoder(description, event_times, ages)
+        # It never changes, it is replaced; and each answer is read with the one of its own request. So threads need no lock.
+        self._known = KnownAnswers()
+        self.description = description
+
+    def _answer(self, frame: Frame, known: KnownAnswers) -> Answer:
+        answer, newer = read_answer(frame, known)
+        if newer is not known:
+            self._known = newer
+        return answer
+
+    def __repr__(self) -> str:
+        keys = ", ".join(f"{name}: {kind}" for name, kind in self.description.join_keys.items())
+        return f"<prepared read of {self.description.selection}({keys}): {len(self.description.features)} features>"
+
+
+def checked_in_flight(in_flight: int) -> int:
+    if not isinstance(in_flight, int) or in_flight < 1:
+        raise InputError(f"in_flight={in_flight}", place="many", hint="give at least 1")
+    return in_flight
+
+
+class PreparedRead(Prepared):
     """An online read of one service, made by `Client.prepare`. Call it with entities; it may be shared by threads.
 
     Entities are a dict of lists or numpy arrays, one for each join key; where there is one join key, also the list or array alone.
     """
 
     def __init__(self, client: Client, description: Description, event_times: bool, ages: bool) -> None:
+        super().__init__(description, event_times, ages)
         self._client = client
-        self._encoder = ReadEncoder(description, event_times, ages)
-        # It never changes, it is replaced; and each answer is read with the one of its own request. So threads need no lock.
-        self._known = KnownAnswers()
-        self.description = description
 
     def __call__(self, entities: Any, timeout: float | None = None) -> Answer:
         """The features of the entities, now. Throws as `Client.get` does."""
         client = self._client
         known = self._known
         seconds = client._settings.seconds(timeout)
-        microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
-        payload = self._encoder.payload(entities, microseconds, known.schema_id)
+        payload = self._encoder.payload(entities, told(seconds), known.schema_id)
         if self._encoder.is_one(payload):
             return self._answer(client._carrier.exchange(kinds.ONLINE_READ, payload, seconds), known)
         answer, newer = client._carrier.read_pieces(self._encoder, entities, known, seconds)
@@ -146,11 +169,9 @@ class PreparedRead:
     def many(self, batches: Iterable[Any], timeout: float | None = None, in_flight: int = 32) -> list[Answer]:
         """Several reads at once, pipelined on one connection: for the time of one round trip, many are answered."""
         client, known = self._client, self._known
-        if in_flight < 1:
-            raise InputError(f"in_flight={in_flight}", place="many", hint="give at least 1")
+        checked_in_flight(in_flight)
         seconds = client._settings.seconds(timeout)
-        microseconds = 0 if seconds is None else max(1, int(seconds * 1e6))
-        payloads = [self._encoder.payload(entities, microseconds, known.schema_id) for entities in batches]
+        payloads = [self._encoder.payload(entities, told(seconds), known.schema_id) for entities in batches]
         answers: list[Answer | None] = [None] * len(payloads)
 
         def accept(number: int, frame: Frame) -> None:
@@ -158,13 +179,3 @@ class PreparedRead:
 
         client._carrier.exchange_many(kinds.ONLINE_READ, payloads, seconds, accept, in_flight)
         return [answer for answer in answers if answer is not None]
-
-    def _answer(self, frame: Frame, known: KnownAnswers) -> Answer:
-        answer, newer = read_answer(frame, known)
-        if newer is not known:
-            self._known = newer
-        return answer
-
-    def __repr__(self) -> str:
-        keys = ", ".join(f"{name}: {kind}" for name, kind in self.description.join_keys.items())
-        return f"<prepared read of {self.description.selection}({keys}): {len(self.description.features)} features>"

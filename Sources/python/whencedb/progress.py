@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Any
+
+import pyarrow as pa
+
+from .calls import StreamCall
 
 # Work that is done sooner shows nothing.
 _DELAY_SECONDS = 1.0
@@ -39,6 +46,40 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def counted(call: StreamCall, bar: Bar) -> StreamCall:
+    """The same call, with its upload shown as it goes."""
+    made = call.upload
+    assert made is not None
+
+    def upload(longest: int) -> Iterator[tuple[Any, int]]:
+        for payload, rows in made(longest):
+            yield payload, rows
+            bar.advance(rows)
+
+    return replace(call, upload=upload)
+
+
+def shown(
+    batches: Generator[pa.RecordBatch, None, None], what: str, total: int | None, wanted: bool | None
+) -> Generator[pa.RecordBatch, None, None]:
+    """The same batches, shown as they come. Leaving the loop leaves theirs."""
+    with Bar(what, total, wanted=wanted) as bar, closing(batches):
+        for batch in batches:
+            bar.advance(batch.num_rows)
+            yield batch
+
+
+async def shown_async(
+    batches: AsyncGenerator[pa.RecordBatch, None], what: str, total: int | None, wanted: bool | None
+) -> AsyncGenerator[pa.RecordBatch, None]:
+    """As `shown`."""
+    with Bar(what, total, wanted=wanted) as bar:
+        async with aclosing(batches):
+            async for batch in batches:
+                bar.advance(batch.num_rows)
+                yield batch
 
 
 def is_watched() -> bool:

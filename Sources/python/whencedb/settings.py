@@ -62,15 +62,27 @@ class Settings:
 def checked_timeout(timeout: float | None, place: str = "timeout") -> float | None:
     """The seconds that a request may take, where they are a number that every clock and socket can count to."""
     try:
-        if timeout is None or timeout <= LONGEST_TIMEOUT_SECONDS:
+        if timeout is None or abs(timeout) <= LONGEST_TIMEOUT_SECONDS:
             return timeout
     except TypeError:
         pass
     raise InputError(f"a timeout of {timeout!r} seconds", place=place, hint="give a number, at most a year")
 
 
+def check_pool_size(size: int) -> None:
+    if not isinstance(size, int) or size < 1:
+        raise InputError(f"a pool of {size!r} connections", place="connect", hint="give at least 1")
+
+
+def told(seconds: float | None) -> int:
+    """What the server is told of a timeout, in microseconds; 0 leaves it to the server."""
+    return 0 if seconds is None else max(1, int(seconds * 1e6))
+
+
 def parse_address(address: str) -> tuple[str, int]:
     """`HOST`, `HOST:PORT`, `[IPV6]:PORT`."""
+    if not isinstance(address, str):
+        raise InputError(f"{address!r} is no address", place="address", hint="write HOST, HOST:PORT or [IPV6]:PORT")
     host, port = address, ""
     if address.startswith("["):
         host, _, rest = address[1:].partition("]")
@@ -79,6 +91,10 @@ def parse_address(address: str) -> tuple[str, int]:
         host, port = address.split(":")
     if not host or (port and not (port.isdigit() and 0 < int(port) < 65_536)):
         raise InputError(f"'{address}' is no address", place="address", hint="write HOST, HOST:PORT or [IPV6]:PORT")
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        raise InputError(f"'{host}' is no name of a host", place="address") from None
     return host, int(port) if port else DEFAULT_PORT
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator
+from contextlib import closing
 
 import pyarrow as pa
 
@@ -42,12 +43,13 @@ def result_of(columns: Columns, batches: list[pa.RecordBatch], spine: pa.Table |
     return Result(table, columns.known_at, columns.name)
 
 
-def with_spine(columns: Columns, batches: Iterable[pa.RecordBatch], spine: pa.Table) -> Iterator[pa.RecordBatch]:
+def with_spine(columns: Columns, batches: Generator[pa.RecordBatch, None, None], spine: pa.Table) -> Generator[pa.RecordBatch, None, None]:
     """Each batch behind its rows of the spine."""
     done = 0
-    for batch in batches:
-        yield with_spine_rows(columns, batch, spine, done)
-        done += batch.num_rows
+    with closing(batches):
+        for batch in batches:
+            yield with_spine_rows(columns, batch, spine, done)
+            done += batch.num_rows
 
 
 def with_spine_rows(columns: Columns, batch: pa.RecordBatch, spine: pa.Table, first: int) -> pa.RecordBatch:

@@ -60,6 +60,8 @@ def _is_frame(data: Any) -> bool:
 
 
 def _from_mapping(data: Mapping[str, Any], place: str) -> pa.Table:
+    if wrong := [name for name in data if not isinstance(name, str)]:
+        raise InputError(f"the name of a column is {wrong[0]!r}, and no text", place=place)
     if data and all(is_single(value) for value in data.values()):
         return pa.table({name: column([value], name) for name, value in data.items()})
     arrays = {name: column(value, name) for name, value in data.items()}
@@ -78,7 +80,7 @@ def _from_pandas(data: Any, place: str) -> pa.Table:
     try:
         table = pa.Table.from_pandas(data, preserve_index=False)
         for number, kind in enumerate(table.schema.types):
-            if pa.types.is_timestamp(kind) and data.dtypes.iloc[number].kind == "O":
+            if (pa.types.is_timestamp(kind) or pa.types.is_date(kind)) and data.dtypes.iloc[number].kind == "O":
                 table = table.set_column(number, table.field(number).name, column(data.iloc[:, number].tolist(), table.field(number).name))
         return table
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -180,13 +182,13 @@ def natural(array: Any, name: str) -> tuple[Any, WireType]:
 
 def pick(table: pa.Table, name: str, what: str, place: str) -> Any:
     """The column of that name."""
-    found = table.schema.get_all_field_indices(name)
-    if len(found) > 1:
-        raise InputError(f"there are {len(found)} columns '{name}', which is the {what}", code=1005, place=place, hint="rename or drop one")
-    if found:
-        return table.column(found[0])
-    near = difflib.get_close_matches(name, table.column_names, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"the columns are {', '.join(table.column_names) or 'none'}"
+    names = table.column_names
+    if (count := names.count(name)) > 1:
+        raise InputError(f"there are {count} columns '{name}', which is the {what}", code=1005, place=place, hint="rename or drop one")
+    if count:
+        return table.column(name)
+    near = difflib.get_close_matches(str(name), names, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"the columns are {', '.join(names) or 'none'}"
     raise InputError(f"there is no column '{name}', which is the {what}", code=1005, place=place, hint=hint)
 
 

@@ -14,6 +14,7 @@ from .errors import InputError
 #: What every time is on the wire.
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 EARLIEST, LATEST = -(1 << 63), (1 << 63) - 1
+_DAY = 86_400_000_000
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
@@ -52,7 +53,10 @@ def optional_microseconds(time: Any, place: str, zone: str | None = None) -> int
 def array_of(values: Any) -> Any:
     """An Arrow array of values, with times as they are: Arrow by itself drops the nanoseconds of pandas' timestamps without a word, and
     knows only some of numpy's units."""
-    array = pa.array(_in_a_known_unit(values) if isinstance(values, np.ndarray) else values)
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return pa.array(_in_a_known_unit(values))
+    array = pa.array(values)
+    _refuse_mixed(array.type, values)
     if not pa.types.is_timestamp(array.type) or not any(getattr(value, "nanosecond", 0) for value in values):
         return array
     first = next(value for value in values if getattr(value, "nanosecond", 0))
@@ -60,6 +64,23 @@ def array_of(values: Any) -> Any:
         None if tick is None else tick + getattr(value, "nanosecond", 0) for tick, value in zip(_nanoseconds(array), values, strict=True)
     ]
     return pa.array(ticks, pa.timestamp("ns", tz=None if first.tzinfo is None else "UTC"))
+
+
+def _refuse_mixed(kind: pa.DataType, values: Any) -> None:
+    """Arrow makes one type of what is mixed, by the first of them: it takes wall clocks for UTC, and cuts times to dates."""
+    if pa.types.is_list(kind):
+        kind, values = kind.value_type, [value for part in values if part is not None for value in part]
+        if pa.types.is_timestamp(kind) and any(getattr(value, "nanosecond", 0) for value in values):
+            raise ValueError("a time is finer than a microsecond")
+    if not pa.types.is_temporal(kind):
+        return
+    found = {
+        "dates" if not isinstance(value, datetime.datetime) else "times without a zone" if value.tzinfo is None else "times with a zone"
+        for value in values
+        if isinstance(value, datetime.date) and value == value
+    }
+    if len(found) > 1:
+        raise ValueError(f"{' and '.join(sorted(found))} are mixed")
 
 
 def _in_a_known_unit(values: np.ndarray) -> np.ndarray:
@@ -99,6 +120,13 @@ def to_times(array: Any, place: str, *, zone: str | None = None, floor: bool = F
 
     Refuses times without a zone unless `zone` names one, and times finer than a microsecond unless `floor` is set.
     """
+    try:
+        return _to_times(array, place, zone, floor)
+    except (pa.ArrowException, OverflowError) as error:
+        raise InputError(f"the times cannot be read: {error}", code=1002, place=place) from None
+
+
+def _to_times(array: Any, place: str, zone: str | None, floor: bool) -> Any:
     array = decoded(array)
     kind = array.type
     if kind == TIMESTAMP:
@@ -163,6 +191,10 @@ def _in_zone(array: Any, zone: str, place: str) -> Any:
         raise InputError(
             f"there is no zone '{zone}'", code=1002, place=place, hint="give zone= an IANA name, such as 'Europe/Berlin' or 'UTC'"
         ) from None
+    # So near to the ends of time it would wrap around.
+    ends = pc.min_max(array.cast(pa.int64())).as_py()
+    if ends["min"] is not None and (ends["min"] < EARLIEST + _DAY or ends["max"] > LATEST - _DAY):
+        raise InputError("a time is out of range", code=1002, place=place)
     try:
         return pc.assume_timezone(array, zone).cast(TIMESTAMP)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from ..errors import InputError, ProtocolError
@@ -93,7 +93,9 @@ class Payload:
     def option_i64(self, value: int | None) -> Payload:
         return self.flag(False) if value is None else self.flag(True).i64(value)
 
-    def names(self, values: Sequence[str]) -> Payload:
+    def names(self, values: Collection[str]) -> Payload:
+        if isinstance(values, (str, bytes)) or not isinstance(values, Collection):
+            raise InputError(f"{values!r} is no list of names", code=1001)
         if len(values) > MOST_NAMES:
             raise InputError(f"{len(values)} names are too many: at most {MOST_NAMES} are taken", code=1004)
         self.u32(len(values))
