@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 // c.h hands out its objects as structs around one pointer (db/c.cc of 7.8: `struct rocksdb_iterator_t { Iterator* rep; }`).
 // RocksDBTests drive every function below, so a library with another layout does not pass.
@@ -129,6 +130,22 @@ extern "C" char *extras_compact_range(
     const rocksdb::Slice end(last, last_length);
     const rocksdb::Status status =
         database->rep->CompactRange(options, family->rep, first ? &begin : nullptr, last ? &end : nullptr);
+    return status.ok() ? nullptr : strdup(status.ToString().c_str());
+}
+
+extern "C" char *extras_ingest(
+    rocksdb_t *database, size_t families_count, rocksdb_column_family_handle_t *const *families, const char *const *paths,
+    const size_t *path_counts) {
+    std::vector<rocksdb::IngestExternalFileArg> arguments(families_count);
+    for (size_t index = 0; index < families_count; index++) {
+        rocksdb::IngestExternalFileArg &argument = arguments[index];
+        argument.column_family = families[index]->rep;
+        argument.external_files.assign(paths, paths + path_counts[index]);
+        paths += path_counts[index];
+        argument.options.move_files = true;
+        argument.options.snapshot_consistency = true;
+    }
+    const rocksdb::Status status = database->rep->IngestExternalFiles(arguments);
     return status.ok() ? nullptr : strdup(status.ToString().c_str());
 }
 

@@ -122,15 +122,16 @@ import Synchronization
         unsafe try call { unsafe rocksdb_write(handle, sync ? syncedWrites : unsyncedWrites, batch.handle, $0) }
     }
 
-    /// Takes finished files of sorted keys into `family` in one step, by moving them.
-    public func ingest(_ paths: [String], into family: ColumnFamily) throws(RocksDBError) {
-        let options = unsafe rocksdb_ingestexternalfileoptions_create()
-        defer { unsafe rocksdb_ingestexternalfileoptions_destroy(options) }
-        unsafe rocksdb_ingestexternalfileoptions_set_move_files(options, 1)
-        unsafe rocksdb_ingestexternalfileoptions_set_snapshot_consistency(options, 1)
-        let cPaths = CStrings(paths)
+    /// Takes finished files of sorted keys into their families, by moving them. One step, over all families: afterwards all of them are there, or
+    /// none, also where the process ends or the power fails meanwhile. A family is named once.
+    public func ingest(_ parts: [(paths: [String], family: ColumnFamily)]) throws(RocksDBError) {
+        let cPaths = CStrings(parts.flatMap(\.paths))
         defer { withExtendedLifetime(cPaths) {} }
-        unsafe try call { unsafe rocksdb_ingest_external_file_cf(handle, family.handle, cPaths.pointers, paths.count, options, $0) }
+        let families = unsafe parts.map { unsafe Optional($0.family.handle) }
+        let counts = parts.map(\.paths.count)
+        unsafe try call { error in
+            unsafe error.pointee = extras_ingest(handle, parts.count, families, cPaths.pointers, counts)
+        }
     }
 
     // MARK: Reading

@@ -276,6 +276,33 @@ struct FirstRoundTests {
         #expect(try work.history("weather", "airport=LGA").count == 1)
     }
 
+    @Test("a backfill that is repeated under its idempotency key is published once, and its key stands for no other rows")
+    func backfilledOnce() async throws {
+        let work = try Airports.workspace()
+        try work.file("weather.csv", Airports.weather)
+        func load(_ place: String...) throws -> Workspace.Answer {
+            try work.run(["ingest", "weather", "weather.csv", "--null", "NA", "--backfill", "--idempotency-key", "jan", "--json"] + place)
+        }
+        var known: Set<String> = []
+        for repeated in [0, 1, 1] {
+            let answer = try load("--data", "store")
+            #expect(answer.code == 0 && answer.lines.first?["repeated_commits"] as? Int == repeated, "\(answer.err)")
+            known.insert(answer.lines.first?["last_commit"] as? String ?? "")
+        }
+        #expect(known.count == 1)
+        #expect(try work.history("weather", "airport=LGA").count == 1)
+        try work.file("weather.csv", Airports.weather + "LGA,2013-02-01 05:00,1,1\n")
+        let other = try load("--data", "store")
+        #expect(other.code == 1 && other.error["name"] as? String == "alreadyExists", "\(other.err)")
+        #expect((other.error["hint"] as? String ?? "").contains("nothing was written"))
+        #expect(try work.history("weather", "airport=LGA").count == 1)
+        // The protocol has no place for the key.
+        let served = try await Served(work, [])
+        let address = try #require(served.announced["listening"] as? String)
+        let remote = try load("--server", address)
+        #expect(remote.code == 2 && (remote.error["message"] as? String ?? "").contains("takes no --idempotency-key"), "\(remote.err)")
+    }
+
     @Test("the catalog lists every version and shows what apply reads back")
     func catalog() throws {
         let work = try Airports.workspace()

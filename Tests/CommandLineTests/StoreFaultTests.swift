@@ -112,8 +112,9 @@ struct StoreFaultTests {
             let rows = (2...30).map {
                 #"{"tail":\#($0),"event_time":"2013-01-01T00:00:00Z","maker":"\#(String(repeating: "x", count: 1_000_000))"}"#
             }
-            try work.file("long.ndjson", rows.joined(separator: "\n"))
-            let load = try work.run(["ingest", "planes", "long.ndjson", "--batch-rows", "4"] + place)
+            // Of standard input nobody knows how long it is.
+            let arguments = ["ingest", "planes", "-", "--format", "ndjson", "--batch-rows", "4"]
+            let load = try work.run(arguments + place, input: rows.joined(separator: "\n"))
             #expect(load.code == 1 && load.error["name"] as? String == "diskFull", "\(load.err)")
         }
         let ballast = disk.path + "/ballast"
@@ -140,6 +141,33 @@ struct StoreFaultTests {
         try FileManager.default.removeItem(atPath: ballast)
         let again = try work.run(["ingest", "planes", "planes.csv"] + place)
         #expect(again.code == 0, "\(again.err)")
+    }
+
+    @Test(
+        "a load of several batches for which the disk has no room: refused before the first one, and done once there is room",
+        .enabled(if: MountedDirectory.isPermitted, "needs the right to mount a file system"))
+    func noRoom() throws {
+        let work = try Workspace()
+        let (disk, place) = try mountedStore(work)
+        let maker = String(repeating: "x", count: 400_000)
+        let rows = (2...13).map { #"{"tail":\#($0),"event_time":"2013-01-01T00:00:00Z","maker":"\#(maker)"}"# }
+        try work.file("long.ndjson", rows.joined(separator: "\n"))
+        let load = ["ingest", "planes", "long.ndjson", "--batch-rows", "4"] + place
+        let ballast = disk.path + "/ballast"
+        // What is left is room for the first batch, and not for all three.
+        try Data(count: 12 << 20).write(to: URL(filePath: ballast))
+        let refused = try work.run(load)
+        #expect(refused.code == 1 && refused.error["name"] as? String == "diskFull", "\(refused.out)\(refused.err)")
+        let hint = refused.error["hint"] as? String ?? ""
+        #expect(hint.contains("free some space") && hint.contains("nothing was written"), "\(refused.err)")
+        let message = refused.error["message"] as? String ?? ""
+        #expect(message.contains("the load may need ") && message.contains(", and the disk has "), "\(refused.err)")
+        let before = try work.run(["history", "planes", "--entity", "tail=2"] + place)
+        #expect(before.code == 0 && before.lines.isEmpty, "\(before.out)\(before.err)")
+        try FileManager.default.removeItem(atPath: ballast)
+        let done = try work.run(load)
+        #expect(done.code == 0 && done.lines.first?["commits"] as? Int == 3, "\(done.err)")
+        for tail in [2, 13] { #expect(try work.run(["history", "planes", "--entity", "tail=\(tail)"] + place).lines.count == 1) }
     }
 
     @Test("a flipped bit within a file: the store opens, what meets the block is refused with view and file, the rest is served")

@@ -90,14 +90,17 @@ struct Survivor {
         try #require(after.commits == ledger, "a retry changed what is there")
     }
 
-    /// A write of the same idempotency key is one write, whether or not the first one was acknowledged.
+    /// A write of the same idempotency key is one write, whether or not the first one was acknowledged, and a backfill one publication.
     private mutating func retry(
         _ pending: [BatchID], _ acknowledged: [WriterProcess.Acknowledgement], _ store: Store, _ totals: inout Totals
     ) throws {
-        let known = acknowledged.last { KillWorkload.hasKey($0.batch) }.map(\.batch)
-        for batch in pending.filter(KillWorkload.hasKey) + [known].compactMap({ $0 }) {
+        func isBackfill(_ batch: BatchID) -> Bool { batch.thread == KillWorkload.backfiller }
+        let known = [acknowledged.last { KillWorkload.hasKey($0.batch) }, acknowledged.last { isBackfill($0.batch) }].compactMap {
+            $0?.batch
+        }
+        for batch in pending.filter({ KillWorkload.hasKey($0) || isBackfill($0) }) + known {
             let last = store.lastCommit
-            let commit = try workload.write(batch, to: store)
+            let commit = try isBackfill(batch) ? workload.backfill(batch, to: store) : workload.write(batch, to: store)
             if let earlier = ledger[batch] {
                 try #require(commit.wasRepeated && commit.time == earlier, "batch \(batch) was written again")
             } else {

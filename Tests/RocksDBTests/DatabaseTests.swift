@@ -79,7 +79,7 @@ import Testing
         }
         let snapshot = it.database.makeSnapshot()
         let paths = [try file("1.sst", [("a", "1"), ("b", "2")]), try file("2.sst", [("c", "3"), ("d", "4")])]
-        try it.database.ingest(paths, into: it.family)
+        try it.database.ingest([(paths, it.family)])
         #expect(try ["a", "b", "c", "d", "z"].map { try it.get($0) } == ["1", "2", "3", "4", "old"])
         for path in paths { #expect(!FileManager.default.fileExists(atPath: path)) }
         var cursor = it.database.makeCursor(try it.family, at: snapshot)
@@ -89,8 +89,18 @@ import Testing
         #expect(it.database.files().contains { $0.entries == 2 && $0.family == "default" && $0.byteCount > 0 && $0.name.hasSuffix(".sst") })
         // All of them or none: a file that is missing takes the other one with it.
         let third = try file("3.sst", [("e", "5")])
-        #expect(throws: RocksDBError.self) { try it.database.ingest([third, it.scratch.path("none.sst")], into: it.family) }
+        #expect(throws: RocksDBError.self) { try it.database.ingest([([third, it.scratch.path("none.sst")], it.family)]) }
         #expect(try it.get("e") == nil)
+        // Over two families, too, and whichever of them it is that cannot be.
+        let other = try it.database.createFamily("other", options: ColumnFamilyOptions())
+        let (here, there) = (try file("4.sst", [("e", "5")]), try file("5.sst", [("f", "6")]))
+        let missing = it.scratch.path("none.sst")
+        for parts in [[([here], try it.family), ([missing], other)], [([missing], try it.family), ([there], other)]] {
+            #expect(throws: RocksDBError.self) { try it.database.ingest(parts) }
+            #expect(try it.get("e") == nil && it.database.get(Array("f".utf8), in: other) == nil)
+        }
+        try it.database.ingest([([here], it.family), ([there], other)])
+        #expect(try it.get("e") == "5" && it.database.get(Array("f".utf8), in: other) == Array("6".utf8))
     }
 
     @Test("a writer of files refuses keys out of order, and an empty file") func fileWriter() throws {

@@ -243,7 +243,10 @@ private final class Acknowledged: Sendable {
             _ = try await client.retain(["trips"], horizon: horizon, dryRun: false)
             #expect(try await client.erase("driver", keys: Tables.drivers([4]), dryRun: true).contains("trips"))
             #expect(try await client.get(.service("dispatch"), Tables.drivers([4])).features.column(named: "count")?.value(0) == .int64(9))
-            _ = try await client.erase("driver", keys: Tables.drivers([4]), dryRun: false)
+            let steps = Mutex<[WorkProgress]>([])
+            _ = try await client.erase("driver", keys: Tables.drivers([4]), dryRun: false) { step in steps.withLock { $0.append(step) } }
+            let told = steps.withLock { $0 }
+            #expect(told.count > 2 && told.map(\.done) == (0..<UInt64(told.count)).map { $0 } && told.last?.done == told.last?.total)
             #expect(try await client.get(.service("dispatch"), Tables.drivers([4])).features.column(named: "count")?.value(0) == .null)
         }
     }

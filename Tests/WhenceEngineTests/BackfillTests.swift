@@ -1,9 +1,11 @@
 import Foundation
 import StoreFixtures
+import Synchronization
 import Testing
 import WhenceCatalog
 import WhenceCore
-import WhenceEngine
+
+@testable import WhenceEngine
 
 @Suite("Backfills") struct BackfillTests {
     @Test("rows become visible all at once, when it is published; earlier pins stay as they were") func publication() throws {
@@ -131,6 +133,78 @@ import WhenceEngine
             rows += batch.count
         }
         #expect(rows == count / 3)
+    }
+
+    @Test("says how far its publication is, in memory and through runs that are merged more than once", arguments: [3, 40, 70])
+    func progress(runs: Int) throws {
+        let it = try Examples { $0.backfillBytes = 1 }
+        let backfill = try it.store.backfill("trips")
+        let note = String(repeating: "n", count: 12_000)
+        let count = runs == 3 ? 60 : runs * (1 << 20) / note.utf8.count
+        for index in 0..<count {
+            try backfill.rows().append(try Examples.key(Int64(index * 7919 % count)), at: Examples.minute(-1), ["note": .string(note)])
+        }
+        let seen = Mutex<[(rows: Int, total: Int)]>([])
+        _ = try backfill.publish { rows, total in seen.withLock { $0.append((rows, total)) } }
+        let told = seen.withLock { $0 }
+        #expect(told.map(\.rows) == told.map(\.rows).sorted() && told.allSatisfy { $0.rows <= $0.total })
+        #expect(told.last?.rows == told.last?.total)
+        // What is merged beforehand is written once more.
+        #expect(runs <= MergedRuns.fanIn ? told.last?.total == count : (told.last?.total ?? 0) > count)
+        #expect((backfill.spilledBytes > 0) == (runs > 3))
+    }
+
+    @Test("under an idempotency key it is published once, however its rows are cut; other rows under that key are refused")
+    func once() throws {
+        let it = try Examples { $0.backfillBytes = 1 }
+        let rows = 9000
+        func load(_ view: String, _ key: String?, runBytes: Int?, changing: Int? = nil) throws -> Commit {
+            let backfill = try Backfill(try it.store, try it.store.view(view), idempotencyKey: key, runBytes: runBytes)
+            for index in 0..<rows {
+                let feature = view == "trips" ? "count" : "lat"
+                let value = index == changing ? -1 : index
+                try backfill.rows().append(
+                    try Examples.key(Int64(index % 10)), at: Examples.minute(-1 - index),
+                    [feature: view == "trips" ? .int64(Int64(value)) : .float64(Double(value))])
+            }
+            return try backfill.publish()
+        }
+        func versions() throws -> Int { try it.store.history("trips", try Examples.key(0)).count }
+        let first = try load("trips", "jan", runBytes: nil)
+        #expect(!first.wasRepeated)
+        #expect(try versions() == rows / 10)
+        for runBytes in [nil, 100_000] {
+            let again = try load("trips", "jan", runBytes: runBytes)
+            #expect(again == Commit(time: first.time, wasRepeated: true))
+            #expect(try versions() == rows / 10 && FileManager.default.contentsOfDirectory(atPath: it.path + "/tmp") == [])
+            // Also out of what is stored.
+            try it.reopen()
+        }
+        for (view, changing) in [("trips", rows / 2), ("position", nil)] as [(String, Int?)] {
+            let last = try it.store.lastCommit
+            let refused = #expect(throws: WhenceError.self) { try load(view, "jan", runBytes: nil, changing: changing) }
+            #expect(refused?.code == .alreadyExists && refused?.message.contains("'jan'") == true)
+            #expect(refused?.hint.contains("nothing was written") == true)
+            // Of a backfill only its beginning is a commit.
+            #expect(try versions() == rows / 10 && it.store.history("position", try Examples.key(0)).isEmpty && it.store.lastCommit > last)
+        }
+        // Another key, and none, are other loads.
+        #expect(try !load("trips", "feb", runBytes: 100_000).wasRepeated && !load("trips", nil, runBytes: nil).wasRepeated)
+        #expect(try versions() == 3 * rows / 10)
+        // Two that are under way at once: the second to be published is the repetition.
+        let batch = ["count": Value.int64(1)]
+        let (one, two) = (try it.store.backfill("trips", idempotencyKey: "mar"), try it.store.backfill("trips", idempotencyKey: "mar"))
+        for backfill in [one, two] {
+            try backfill.rows().append(try Examples.key(77), at: Examples.minute(-1), batch)
+            try backfill.prepare()
+        }
+        let published = try two.publish()
+        #expect(try one.publish() == Commit(time: published.time, wasRepeated: true))
+        #expect(try it.store.history("trips", try Examples.key(77)).count == 1)
+        for key in ["", String(repeating: "k", count: Limits.entityKeyBytes)] {
+            let refused = #expect(throws: WhenceError.self) { try it.store.backfill("trips", idempotencyKey: key) }
+            #expect(refused?.code == .invalidArgument)
+        }
     }
 
     @Test("reads and streaming writes go on while one is under way") func meanwhile() throws {

@@ -102,7 +102,13 @@ import WhenceEngine
         let dry = try it.store.erase("driver", key, dryRun: true)
         #expect(dry.map(\.view) == ["position", "trips"] && dry.map(\.versionsRemoved) == [1, 4])
         #expect(try it.store.history("trips", key).count == 4)
-        let report = try it.store.erase("driver", key)
+        var steps: [Int] = []
+        let report = try it.store.erase("driver", key) { done, total in
+            steps.append(done)
+            // From two views, out of memory for them, another one and the records, out of the files of the two.
+            #expect(total == 2 + 4 + 2)
+        }
+        #expect(steps == Array(0...8))
         #expect(report.map(\.versionsRemoved) == [1, 4])
         #expect(try files(with: Data(marker.utf8)) == [], "the bytes are gone while the store is open")
         // RocksDB's list of files names the first and the last key of each, those of the removed ones as well, until it is written anew.

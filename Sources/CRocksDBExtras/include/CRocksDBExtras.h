@@ -61,6 +61,12 @@ char *extras_compact_range(
     rocksdb_t *database, rocksdb_column_family_handle_t *family, const char *first, size_t first_length, const char *last,
     size_t last_length);
 
+// Takes files of sorted keys into several families in one step, by moving them (DB::IngestExternalFiles, which c.h lacks): `paths` are those of
+// the first family, then those of the next, of each as many as `path_counts` says. Null, or the text of an error, to be freed by rocksdb_free.
+char *extras_ingest(
+    rocksdb_t *database, size_t families_count, rocksdb_column_family_handle_t *const *families, const char *const *paths,
+    const size_t *path_counts);
+
 // Goes on after an error in the background has stopped writes (DB::Resume). Null when writes are taken again; else the text of what still
 // stands in the way, to be freed by rocksdb_free.
 char *extras_resume(rocksdb_t *database);

@@ -28,8 +28,12 @@ extension WhenceClient {
     }
 
     /// Removes the entity with these join keys (one row) from every view of `entity`; what came of it, or with `dryRun` what would,
-    /// as JSON.
-    public func erase(_ entity: String, keys: ColumnBatch, dryRun: Bool, timeout: Duration? = nil) async throws(WhenceError) -> String {
-        try await document(timeout: timeout, isRepeatable: dryRun) { EraseRequest(timeout: $0, entity: entity, dryRun: dryRun, keys: keys) }
+    /// as JSON. `progress` is called on an event loop: it must not wait.
+    public func erase(
+        _ entity: String, keys: ColumnBatch, dryRun: Bool, timeout: Duration? = nil, progress: (@Sendable (WorkProgress) -> Void)? = nil
+    ) async throws(WhenceError) -> String {
+        try await document(timeout: timeout, isRepeatable: dryRun, progress: progress) {
+            EraseRequest(timeout: $0, entity: entity, dryRun: dryRun, keys: keys)
+        }
     }
 }

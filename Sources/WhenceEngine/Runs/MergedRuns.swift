@@ -57,7 +57,8 @@ struct MergedRuns: ~Copyable {
     ///
     /// - Parameter file: makes a file for each pass; the files of earlier passes are gone when no run is in them any more.
     static func reduce(
-        _ runs: [Run], fanIn: Int = MergedRuns.fanIn, windowBytes: Int, threads: Int, to file: () throws(WhenceError) -> SpillFile
+        _ runs: [Run], fanIn: Int = MergedRuns.fanIn, windowBytes: Int, threads: Int, progress: PublicationReporter? = nil,
+        to file: () throws(WhenceError) -> SpillFile
     ) throws(WhenceError) -> [Run] {
         precondition(fanIn > 1)
         var runs = runs
@@ -72,25 +73,30 @@ struct MergedRuns: ~Copyable {
                 left -= size - 1
                 at += size
             }
+            for group in groups where group.count > 1 { progress?.expect(runs[group].reduce(0) { $0 + $1.count }) }
             let target = try file()
             let merged = Slots<Run>(groups.count)
             try inParallel(groups.count, threads: threads) { index throws(WhenceError) in
                 let group = Array(runs[groups[index]])
-                merged[index] = group.count == 1 ? group[0] : try merge(group, windowBytes: windowBytes, to: target)
+                merged[index] = group.count == 1 ? group[0] : try merge(group, windowBytes: windowBytes, progress, to: target)
             }
             runs = merged.values
         }
         return runs
     }
 
-    private static func merge(_ runs: [Run], windowBytes: Int, to file: SpillFile) throws(WhenceError) -> Run {
+    private static func merge(
+        _ runs: [Run], windowBytes: Int, _ progress: PublicationReporter?, to file: SpillFile
+    ) throws(WhenceError) -> Run {
         var merged = try MergedRuns(runs, windowBytes: windowBytes)
         var writer = RunWriter(file, byteCount: runs.reduce(0) { $0 + $1.range.count })
         while !merged.isAtEnd {
             let current = merged.current
             try current.withEntry { entry throws(WhenceError) in try writer.append(entry, keyLength: current.currentKeyLength) }
             try merged.next()
+            if writer.count % PublicationReporter.stretch == 0 { progress?.wrote(PublicationReporter.stretch) }
         }
+        progress?.wrote(writer.count % PublicationReporter.stretch)
         return try writer.finish()
     }
 }

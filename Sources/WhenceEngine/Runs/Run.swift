@@ -6,6 +6,8 @@ struct Run: Sendable {
     let file: SpillFile
     /// Where it is within the file.
     let range: Range<Int>
+    /// Entries.
+    let count: Int
     /// For every `stride`-th entry its key and where it begins in the file.
     private(set) var index: [(key: [UInt8], offset: Int)] = []
 
@@ -16,9 +18,10 @@ struct Run: Sendable {
     /// Bytes that are written at once.
     fileprivate static var blockBytes: Int { 1 << 20 }
 
-    fileprivate init(_ file: SpillFile, _ range: Range<Int>, _ index: [(key: [UInt8], offset: Int)]) {
+    fileprivate init(_ file: SpillFile, _ range: Range<Int>, count: Int, _ index: [(key: [UInt8], offset: Int)]) {
         self.file = file
         self.range = range
+        self.count = count
         self.index = index
     }
 
@@ -41,7 +44,7 @@ struct RunWriter {
     private var at: Int
     private var block: [UInt8] = []
     private var index: [(key: [UInt8], offset: Int)] = []
-    private var count = 0
+    private(set) var count = 0
 
     init(_ file: SpillFile, byteCount: Int) {
         self.file = file
@@ -75,6 +78,6 @@ struct RunWriter {
     mutating func finish() throws(WhenceError) -> Run {
         try flush()
         precondition(at == range.upperBound, "a run is as long as was said")
-        return Run(file, range, index)
+        return Run(file, range, count: count, index)
     }
 }

@@ -13,6 +13,10 @@ enum Records {
     static func idempotency(_ key: String) -> [UInt8] { idempotencyPrefix + Array(key.utf8) }
     static let idempotencyPrefix = Array("once/".utf8)
 
+    /// The same for a backfill under the key `name`: that there is one, and which rows it had.
+    static func backfillOnce(_ name: String) -> [UInt8] { idempotency("\(name)/backfill") }
+    static func backfillOnce(_ name: String, rows: String) -> [UInt8] { idempotency("\(name)/backfill/\(rows)") }
+
     /// When the backfill that began at `commit` was published.
     static func publication(_ commit: Timestamp) -> [UInt8] { publicationPrefix + bytes(commit) }
     static let publicationPrefix = Array("backfill/".utf8)

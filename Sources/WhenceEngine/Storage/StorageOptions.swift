@@ -45,6 +45,9 @@ public enum Durability: String, Sendable, CaseIterable {
 /// Every option of RocksDB that Whence does not leave at its default, and the reason for each: the one place.
 /// `Tests/WhenceEngineTests/StorageOptionsTests` keeps the ways round the traps of RocksDB 7.8.
 enum StorageOptions {
+    /// What the write-ahead log may have.
+    static var maxLogBytes: UInt64 { 512 << 20 }
+
     static func database(_ store: StoreOptions) -> DatabaseOptions {
         var options = DatabaseOptions()
         // A missing store is made, unless a command only reads.
@@ -59,7 +62,7 @@ enum StorageOptions {
         // All files stay open: a read never waits for an open.
         options.maxOpenFiles = -1
         // Recovery after a crash reads no more log than this.
-        options.maxTotalWALBytes = 512 << 20
+        options.maxTotalWALBytes = maxLogBytes
         // The stated memory for memtables holds for all views together.
         options.allMemtablesBytes = store.memtableBytes
         // The stated memory for blocks holds for all views together.

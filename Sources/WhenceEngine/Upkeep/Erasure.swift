@@ -15,11 +15,18 @@ extension Store {
     ///
     /// - Parameter entityName: the entity's name in the catalog.
     /// - Parameter dryRun: count, and remove nothing.
-    public func erase(_ entityName: String, _ entity: EntityKey, dryRun: Bool = false) throws(WhenceError) -> [ErasureReport] {
+    /// - Parameter progress: called with how many steps of how many are done: removing versions from a view, writing out a memtable, rewriting the
+    ///   files of a view.
+    public func erase(
+        _ entityName: String, _ entity: EntityKey, dryRun: Bool = false, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) throws(WhenceError) -> [ErasureReport] {
         if !dryRun { try checkWritable() }
         _ = try catalog.entity(named: entityName)
         let views = state.withLock { $0.views.values.filter { $0.stored.entity.name == entityName } }.sorted { $0.name < $1.name }
         var reports: [ErasureReport] = []
+        let families = dryRun ? [] : database.familyNames.compactMap { database.family($0) }
+        let steps = dryRun ? views.count : 2 * views.count + families.count
+        progress(0, steps)
         for view in views {
             let report = Slots<ErasureReport>(1)
             if dryRun {
@@ -32,8 +39,9 @@ extension Store {
                 }
                 reports += report.values
             }
+            progress(reports.count, steps)
         }
-        if !dryRun { try scrub(entity, views) }
+        if !dryRun { try scrub(entity, views, families) { progress(views.count + $0, steps) } }
         return reports
     }
 
@@ -67,16 +75,20 @@ extension Store {
 
     /// Takes the deleted bytes out of the log and the files: memtables are written out, which ends their log, and the range is
     /// compacted down to the bottommost level.
-    private func scrub(_ entity: EntityKey, _ views: [OpenView]) throws(WhenceError) {
+    private func scrub(
+        _ entity: EntityKey, _ views: [OpenView], _ families: [ColumnFamily], _ progress: (_ done: Int) -> Void
+    ) throws(WhenceError) {
         let first = Key(entity.bytes)
         let last = Key(entity.bytes + [UInt8](repeating: 0xFF, count: VersionKey.timesBytes))
         // All families: a log file stays for as long as the memtable of any of them has rows that are only there.
-        for family in database.familyNames.compactMap({ database.family($0) }) {
+        for (index, family) in families.enumerated() {
             try storage(at: family.name) { () throws(RocksDBError) in try database.flush(family) }
+            progress(index + 1)
         }
-        for view in views {
+        for (index, view) in views.enumerated() {
             try storage(at: "view '\(view.name)'") { () throws(RocksDBError) in try database.compact(view.family, first...last) }
             history.removeAll(view: view.id)
+            progress(families.count + index + 1)
         }
     }
 }

@@ -67,7 +67,9 @@ extension RequestWork {
         try principal.check(.administer, view: nil)
         let store = core.store
         let key = try EntityKey(row: 0, of: message.keys, keys: try store.catalog.entity(named: message.entity).definition.joinKeys)
-        func run() throws(WhenceError) -> [ErasureReport] { try store.erase(message.entity, key, dryRun: message.dryRun) }
+        func run() throws(WhenceError) -> [ErasureReport] {
+            try store.erase(message.entity, key, dryRun: message.dryRun) { report(done: $0, total: $1, unit: "steps") }
+        }
         return Answer(StoreDocuments.erased(try message.dryRun ? run() : core.gate.run(run), dryRun: message.dryRun))
     }
 }

@@ -35,6 +35,8 @@ final class Load {
     private var committed = 0
     /// Rows that are to be committed, where they have been counted before.
     private var expected: Int?
+    /// Room on the disk for what is still to be committed, of so many bytes of rows.
+    private var room: (space: ReservedSpace, bytes: Int)?
 
     init(_ target: any LoadTarget, _ view: StoredView, _ choices: Choices) {
         self.target = target
@@ -49,11 +51,20 @@ final class Load {
         let bytes = choices.path == "-" ? nil : try ByteSource(path: choices.path).totalBytes
         let isReadTwice = bytes != nil
         if isReadTwice {
-            try run("checking", notes: true) { if self.isFull { self.target.removeAll() } }
+            var (batches, rowBytes) = (1, 0)
+            try run("checking", notes: true) {
+                guard self.isFull else { return }
+                batches += 1
+                rowBytes += self.target.byteCount
+                self.target.removeAll()
+            }
+            rowBytes += target.byteCount
             target.removeAll()
             expected = rows
             rows = 0
             rejected = 0
+            // One batch is there whole or not at all by itself.
+            if batches > 1 { try reserve(rowBytes) }
         }
         do {
             try run("writing", notes: !isReadTwice) { () throws(WhenceError) in if self.isFull { try self.commit() } }
@@ -66,14 +77,41 @@ final class Load {
     /// Loads everything as one backfill, which is published at the end.
     func backfill() throws(WhenceError) {
         try run("backfill", notes: true) {}
-        if rows > 0 { try commit() }
+        guard rows > 0 else { return }
+        let bar = ProgressBar("publishing \(view.definition.name)")
+        defer { bar.clear() }
+        bar.update(count: rows)
+        // The publication calls this while it is waited for, one call at a time: nobody else moves the bar meanwhile.
+        nonisolated(unsafe) let shown = bar
+        let commit = try target.commit(idempotencyKey: nil) { unsafe shown.update(done: $0, of: $1, count: $0) }
+        commits.append(commit)
+    }
+
+    /// Makes sure, before anything is written, that the disk has room for all of it.
+    private func reserve(_ rowBytes: Int) throws(WhenceError) {
+        do throws(WhenceError) {
+            guard let space = try target.reserve(rowBytes) else { return }
+            room = (space, rowBytes)
+        } catch {
+            throw saying("nothing was written", error)
+        }
+    }
+
+    /// Gives back the room of a batch that is about to be written.
+    private func giveBack(_ rowBytes: Int) {
+        guard let (space, bytes) = room else { return }
+        let left = max(0, bytes - rowBytes)
+        space.shrink(to: Store.roomBytes(rowBytes: left))
+        room = (space, left)
     }
 
     private var isFull: Bool { target.count >= choices.batchRows || target.byteCount >= target.commitBytes }
 
     private func commit() throws(WhenceError) {
         let committing = committed..<committed + target.count
-        commits.append(try target.commit(idempotencyKey: choices.idempotencyKey.map { CommitKey.rows(committing, of: $0) }))
+        giveBack(target.byteCount)
+        let commit = try target.commit(idempotencyKey: choices.idempotencyKey.map { CommitKey.rows(committing, of: $0) }) { _, _ in }
+        commits.append(commit)
         committed = committing.upperBound
     }
 

@@ -18,8 +18,17 @@ protocol LoadTarget: AnyObject {
 
     /// Commits what was appended. A backfill does so once, for all of it.
     ///
-    /// - Parameter idempotencyKey: what names the rows; ordinary writes put what the rows hold behind it.
-    func commit(idempotencyKey: String?) throws(WhenceError) -> Commit
+    /// - Parameters:
+    ///   - idempotencyKey: what names the rows; ordinary writes put what the rows hold behind it. A backfill has its key from the beginning.
+    ///   - progress: told how many rows of how many are written, where that takes long.
+    func commit(idempotencyKey: String?, progress: @escaping @Sendable (_ rows: Int, _ total: Int) -> Void) throws(WhenceError) -> Commit
+
+    /// Keeps room on the disk for commits of so many bytes. Nil where it is not here, or cannot be kept.
+    func reserve(_ byteCount: Int) throws(WhenceError) -> ReservedSpace?
+}
+
+extension LoadTarget {
+    func reserve(_ byteCount: Int) throws(WhenceError) -> ReservedSpace? { nil }
 }
 
 /// The idempotency key of a commit: which rows of the load it has, and what they hold. So it never stands for rows that were not written,

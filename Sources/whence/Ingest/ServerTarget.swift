@@ -29,7 +29,7 @@ final class ServerWrites: LoadTarget {
 
     func removeAll() { rows.removeAll() }
 
-    func commit(idempotencyKey: String?) throws(WhenceError) -> Commit {
+    func commit(idempotencyKey: String?, progress: @escaping @Sendable (_ rows: Int, _ total: Int) -> Void) throws(WhenceError) -> Commit {
         let part = WritePart(
             view: view.definition.name, missingIsNull: true, eventTime: UploadRows.eventTime,
             availabilityTime: UploadRows.availabilityTime, rows: try rows.take())
@@ -76,7 +76,7 @@ final class ServerBackfill: LoadTarget {
 
     func removeAll() { rows.removeAll() }
 
-    func commit(idempotencyKey: String?) throws(WhenceError) -> Commit {
+    func commit(idempotencyKey: String?, progress: @escaping @Sendable (_ rows: Int, _ total: Int) -> Void) throws(WhenceError) -> Commit {
         try send()
         guard let upload else { throw WhenceError(.invalidArgument, "there are no rows to backfill") }
         upload.queue.close()

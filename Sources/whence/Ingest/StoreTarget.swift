@@ -23,7 +23,9 @@ final class StoreWrites: LoadTarget {
 
     func removeAll() { batch.removeAll() }
 
-    func commit(idempotencyKey: String?) throws(WhenceError) -> Commit {
+    func reserve(_ byteCount: Int) throws(WhenceError) -> ReservedSpace? { try store.reserve(rowBytes: byteCount, for: "the load") }
+
+    func commit(idempotencyKey: String?, progress: @escaping @Sendable (_ rows: Int, _ total: Int) -> Void) throws(WhenceError) -> Commit {
         let commit = try store.write(batch, idempotencyKey: idempotencyKey.map { CommitKey.holding(batch.fingerprint, $0) })
         batch.removeAll()
         return commit
@@ -34,7 +36,9 @@ final class StoreWrites: LoadTarget {
 final class StoreBackfill: LoadTarget {
     private let backfill: Backfill
 
-    init(_ store: Store, _ view: StoredView) throws(WhenceError) { backfill = try store.backfill(view.definition.name) }
+    init(_ store: Store, _ view: StoredView, idempotencyKey: String?) throws(WhenceError) {
+        backfill = try store.backfill(view.definition.name, idempotencyKey: idempotencyKey)
+    }
 
     var count: Int { 0 }
     var byteCount: Int { 0 }
@@ -46,5 +50,7 @@ final class StoreBackfill: LoadTarget {
 
     func removeAll() {}
 
-    func commit(idempotencyKey: String?) throws(WhenceError) -> Commit { try backfill.publish() }
+    func commit(idempotencyKey: String?, progress: @escaping @Sendable (_ rows: Int, _ total: Int) -> Void) throws(WhenceError) -> Commit {
+        try backfill.publish(progress: progress)
+    }
 }

@@ -112,13 +112,28 @@ final class RemoteStore: Sendable {
         return try Waiting.for { () async throws(WhenceError) in try await client.compact(view) }
     }
 
-    func retain(_ view: String, horizon: Timestamp?, dryRun: Bool) throws(WhenceError) -> String {
+    func retain(_ view: String, horizon: Timestamp?, dryRun: Bool, _ bar: ProgressBar) throws(WhenceError) -> String {
         let client = client
-        return try Waiting.for { () async throws(WhenceError) in try await client.retain([view], horizon: horizon, dryRun: dryRun) }
+        let progress = RemoteStore.progress(bar)
+        return try Waiting.for { () async throws(WhenceError) in
+            try await client.retain([view], horizon: horizon, dryRun: dryRun, progress: progress)
+        }
     }
 
-    func erase(_ kind: String, _ keys: ColumnBatch, dryRun: Bool) throws(WhenceError) -> String {
+    func erase(_ kind: String, _ keys: ColumnBatch, dryRun: Bool, _ bar: ProgressBar) throws(WhenceError) -> String {
         let client = client
-        return try Waiting.for { () async throws(WhenceError) in try await client.erase(kind, keys: keys, dryRun: dryRun) }
+        let progress = RemoteStore.progress(bar)
+        return try Waiting.for { () async throws(WhenceError) in
+            try await client.erase(kind, keys: keys, dryRun: dryRun, progress: progress)
+        }
+    }
+
+    /// Moves `bar` by what a server says of its work, on the client's one event loop. Nobody else moves it until the answer is there.
+    private static func progress(_ bar: ProgressBar) -> @Sendable (WorkProgress) -> Void {
+        nonisolated(unsafe) let bar = bar
+        return { progress in
+            let (done, total) = (Int(clamping: progress.done), Int(clamping: progress.total))
+            unsafe bar.update(done: done, of: total, count: done)
+        }
     }
 }

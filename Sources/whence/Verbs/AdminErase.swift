@@ -33,11 +33,14 @@ struct AdminErase: ParsableCommand {
         let place = try store.place(dryRun ? .read : .write)
         let keys = try place.catalog.entity(named: kind).definition.joinKeys
         func erase(dryRun: Bool) throws -> String {
+            let bar = ProgressBar(dryRun ? "counting" : "erasing", unit: "steps")
+            defer { bar.clear() }
             switch place {
             case .here(let store):
-                let reports = try store.erase(kind, try EntityKey(try text.values(of: keys)), dryRun: dryRun)
+                let key = try EntityKey(try text.values(of: keys))
+                let reports = try store.erase(kind, key, dryRun: dryRun) { bar.update(done: $0, of: $1, count: $0) }
                 return StoreDocuments.erased(reports, dryRun: dryRun).text
-            case .server(let store): return try store.erase(kind, try text.row(of: keys), dryRun: dryRun)
+            case .server(let store): return try store.erase(kind, try text.row(of: keys), dryRun: dryRun, bar)
             }
         }
         if !dryRun, !yes {

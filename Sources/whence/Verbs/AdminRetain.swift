@@ -47,7 +47,7 @@ struct AdminRetain: ParsableCommand {
                 documents.append(StoreDocuments.retained(report, dryRun: dryRun).text)
             case .server(let store):
                 // One view was asked for, so the list has one document.
-                let list = try store.retain(name, horizon: horizon, dryRun: dryRun)
+                let list = try store.retain(name, horizon: horizon, dryRun: dryRun, bar)
                 documents.append(String(list.dropFirst().dropLast()))
             }
             bar.clear()

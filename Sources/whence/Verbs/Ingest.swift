@@ -70,9 +70,6 @@ struct Ingest: ParsableCommand {
         if let idempotencyKey, !(1...CommitKey.longest).contains(idempotencyKey.utf8.count) {
             throw ValidationError("an --idempotency-key has 1 to \(CommitKey.longest) bytes, not \(idempotencyKey.utf8.count)")
         }
-        if backfill, idempotencyKey != nil {
-            throw ValidationError("a backfill takes no --idempotency-key; its rows become visible all at once")
-        }
     }
 
     func run() throws {
@@ -81,10 +78,15 @@ struct Ingest: ParsableCommand {
         let rejectsPath = rejects ?? (file == "-" ? "whence.rejects.csv" : "\(file).rejects.csv")
         try OutputPath.check(rejectsPath, "--rejects", isNot: [(file, file == "-" ? "standard input" : "the table")])
         let place = try store.place(.write)
+        if backfill, idempotencyKey != nil, case .server = place {
+            throw UsageError(
+                "ingest", "a backfill through a server takes no --idempotency-key",
+                hint: "leave it out, and look with 'history' where it is not known whether the backfill was published")
+        }
         let stored = try place.catalog.view(named: view)
         let target: any LoadTarget =
             switch place {
-            case .here(let store): try backfill ? StoreBackfill(store, stored) : StoreWrites(store, stored)
+            case .here(let store): try backfill ? StoreBackfill(store, stored, idempotencyKey: idempotencyKey) : StoreWrites(store, stored)
             case .server(let store): backfill ? ServerBackfill(store, stored) : ServerWrites(store, stored)
             }
         var mapping = RowMapping.Choices(renames: renames, ignoreUnknown: ignoreUnknown, epoch: epoch, floorTimes: floorTimes)

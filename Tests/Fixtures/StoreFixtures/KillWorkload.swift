@@ -121,7 +121,7 @@ public struct KillWorkload: Sendable {
 
     /// Writes a batch of the thread that backfills.
     public func backfill(_ id: BatchID, to store: Store) throws(WhenceError) -> Commit {
-        let backfill = try store.backfill("numbers")
+        let backfill = try store.backfill("numbers", idempotencyKey: id.description)
         for row in rows(id) { try KillWorkload.append(row, to: try backfill.rows()) }
         return try backfill.publish()
     }
