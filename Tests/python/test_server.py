@@ -369,6 +369,24 @@ def test_every_entity_at_an_instant_and_every_version(filled, client):
     assert sum(batch.num_rows for batch in client.scan_batches("trips", start=START - HOUR, end=START - HOUR, compress=True)) == 1000
 
 
+def test_a_scan_of_a_range_of_entities(filled, client):
+    drivers = lambda rows: sorted(set(rows.to_arrow()["driver"].to_pylist()))
+    every = drivers(client.scan("trips", ["speed"]))
+    for first, last in [(None, 10), (10, 20), (990, None), (-5, 0), (7, 7), (20, 10)]:
+        bounds = {"first_key": None if first is None else {"driver": first}, "last_key": None if last is None else {"driver": np.int64(last)}}
+        due = [driver for driver in every if (first is None or driver >= first) and (last is None or driver <= last)]
+        assert drivers(client.scan("trips", ["speed"], **bounds)) == due
+        assert sorted({d for batch in client.scan_batches("trips", **bounds) for d in batch["driver"].to_pylist()}) == due
+    for wrong, words in [({}, "first of them"), ({"driver": 1.5}, "whole number"), ({"driver": 1 << 70}, "64 bits"), (7, "first of them")]:
+        with pytest.raises(whencedb.InputError) as caught:
+            client.scan("trips", first_key=wrong)
+        assert words in str(caught.value)
+    with pytest.raises(whencedb.WhenceError) as caught:
+        client.scan("trips", first_key={"driver": "seven"})
+    assert caught.value.code == 1003 and "driver (int64)" in str(caught.value)
+
+
+
 def test_every_entity_batch_by_batch_in_a_zone(filled, client):
     at = {"start": START - HOUR, "end": START - HOUR}
     whole = client.as_of_entities("trips", START, "eta", **at, memory_bytes=4 << 20, compress=True)

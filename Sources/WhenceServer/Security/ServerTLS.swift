@@ -86,7 +86,8 @@ public final class ServerTLS: Sendable {
 
     /// Throws where the server's own certificate, the first of a file, is not valid at `time`: clients would refuse it.
     static func checkValidity(_ path: String, at time: Timestamp) throws(WhenceError) {
-        guard let bytes = try certificates(path).first.flatMap({ try? $0.toDERBytes() }), let own = try? Certificate(derEncoded: bytes) else {
+        guard let bytes = try certificates(path).first.flatMap({ try? $0.toDERBytes() }), let own = try? Certificate(derEncoded: bytes)
+        else {
             throw unreadable(path, "certificate")
         }
         let seconds = Double(time.microseconds) / 1e6
@@ -94,7 +95,8 @@ public final class ServerTLS: Sendable {
         guard seconds < begin || seconds > end else { return }
         let moment = Timestamp(microseconds: Int64((seconds < begin ? begin : end) * 1e6))
         throw WhenceError(
-            .invalidArgument, seconds < begin ? "the server's certificate is valid from \(moment) on" : "the server's certificate has expired, at \(moment)",
+            .invalidArgument,
+            seconds < begin ? "the server's certificate is valid from \(moment) on" : "the server's certificate has expired, at \(moment)",
             place: path, hint: "clients refuse it: get one that is valid")
     }
 

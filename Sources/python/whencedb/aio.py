@@ -313,13 +313,15 @@ class AsyncClient:
         *,
         start: Any = None,
         end: Any = None,
+        first_key: Mapping[str, Any] | None = None,
+        last_key: Mapping[str, Any] | None = None,
         known_at: Any = None,
         event_time: str = "event_time",
         compress: bool = False,
         progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
-        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
+        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress, first_key, last_key)
         return await self._collected(Columns(call.name), call, timeout, progress)
 
     def scan_batches(
@@ -329,6 +331,8 @@ class AsyncClient:
         *,
         start: Any = None,
         end: Any = None,
+        first_key: Mapping[str, Any] | None = None,
+        last_key: Mapping[str, Any] | None = None,
         known_at: Any = None,
         event_time: str = "event_time",
         batch_rows: int = 0,
@@ -336,7 +340,7 @@ class AsyncClient:
         progress: bool | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[pa.RecordBatch, None]:
-        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
+        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress, first_key, last_key)
         return self._batches(Columns(call.name), call, timeout, progress)
 
     async def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:

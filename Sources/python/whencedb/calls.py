@@ -313,16 +313,48 @@ def history(view: Description, name: str, entity: Any, known_at: Any) -> StreamC
     return StreamCall(f"history of {name}", kinds.HISTORY, lambda payload: messages.history(payload, name, pin, schema, arrays))
 
 
+def key_bound(key: Any, name: str) -> tuple[WireSchema, list[pa.Array]] | None:
+    """The first join keys of an entity, or all of them, as a scan is told where to begin or to end."""
+    if key is None:
+        return None
+    if not isinstance(key, Mapping) or not key:
+        raise InputError(f"{name}={key!r}", place=name, hint='name the join keys, or the first of them, as {"carrier": "UA"}')
+    columns, arrays = [], []
+    for column, value in key.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        kind = {bool: "bool", int: "int64", str: "string", bytes: "bytes"}.get(type(value))
+        if kind is None:
+            raise InputError(f"the join key '{column}' is {value!r}", place=name, hint="give a whole number, a text, bytes, or a truth value")
+        wire = WireType.named(kind)
+        try:
+            arrays.append(tables.one_chunk(tables.conform(pa.array([value]), wire, column)))
+        except OverflowError:
+            raise InputError(f"the join key '{column}' is {value!r}", place=name, hint="whole numbers have 64 bits") from None
+        columns.append((column, wire))
+    return WireSchema(columns), arrays
+
+
 def scan(
-    view: str, features: Sequence[str], known_at: Any, first: Any, last: Any, event_time: str, batch_rows: int, compress: bool
+    view: str,
+    features: Sequence[str],
+    known_at: Any,
+    first: Any,
+    last: Any,
+    event_time: str,
+    batch_rows: int,
+    compress: bool,
+    first_key: Any,
+    last_key: Any,
 ) -> StreamCall:
+    bounds = key_bound(first_key, "first_key"), key_bound(last_key, "last_key")
     pin = times.optional_microseconds(known_at, "known_at")
     start = times.EARLIEST if first is None else times.microseconds(first, "start")
     end = times.LATEST if last is None else times.microseconds(last, "end")
     return StreamCall(
         f"scan of {view}",
         kinds.SCAN,
-        lambda payload: messages.scan(payload, view, features, pin, start, end, event_time),
+        lambda payload: messages.scan(payload, view, features, pin, start, end, event_time, *bounds),
         batch_rows=batch_rows,
         compress=compress,
     )

@@ -375,14 +375,21 @@ class Client:
         *,
         start: Any = None,
         end: Any = None,
+        first_key: Mapping[str, Any] | None = None,
+        last_key: Mapping[str, Any] | None = None,
         known_at: Any = None,
         event_time: str = "event_time",
         compress: bool = False,
         progress: bool | None = None,
         timeout: float | None = None,
     ) -> Result:
-        """Every version of a view with an event time from `start` to `end`, both included."""
-        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress)
+        """Every row of a view with an event time from `start` to `end`, of the entities from `first_key` to `last_key`, all ends included.
+
+        Of several versions of one event time the newest that is known counts, and what was deleted or retracted is left out; a feature
+        that a row does not carry is null. A key is a dict of join keys, all or the first few; a last key of the first few takes in all
+        entities that begin with them.
+        """
+        call = calls.scan(view, features, known_at, start, end, event_time, 0, compress, first_key, last_key)
         return self._collected(Columns(call.name), call, timeout, progress)
 
     def scan_batches(
@@ -392,6 +399,8 @@ class Client:
         *,
         start: Any = None,
         end: Any = None,
+        first_key: Mapping[str, Any] | None = None,
+        last_key: Mapping[str, Any] | None = None,
         known_at: Any = None,
         event_time: str = "event_time",
         batch_rows: int = 0,
@@ -400,7 +409,7 @@ class Client:
         timeout: float | None = None,
     ) -> Generator[pa.RecordBatch, None, None]:
         """`scan` batch by batch. Leaving the loop cancels the rest."""
-        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress)
+        call = calls.scan(view, features, known_at, start, end, event_time, batch_rows, compress, first_key, last_key)
         return self._batches(Columns(call.name), call, timeout, progress)
 
     def history(self, view: str, entity: Any, *, known_at: Any = None, timeout: float | None = None) -> Result:

@@ -44,7 +44,7 @@ struct ModelInspect: ParsableCommand {
         add("outputs", outputs(model))
         if model.transformName != "none" { add("transform", model.transformName) }
         for note in model.notes { add(note.key, note.text) }
-        add("contributions", model.hasContributions ? "yes" : "no")
+        add("contributions", model.contributionsLack.map { "no: \($0)" } ?? "yes")
         add("memory", "\(model.memoryBytes.byteText), read in \(seconds.fixed(3)) s")
         let used = model.features.count { $0.isUsed }
         add("features", "\(model.featureCount.grouped)" + (used < model.featureCount ? ", of which \(used.grouped) are used" : ""))

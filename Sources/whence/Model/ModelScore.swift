@@ -72,8 +72,9 @@ struct ModelScore: ParsableCommand {
             isRaw: raw, leaves: leaf, contributions: contrib, keep: keep, byPosition: byPosition, allowsMissing: allowMissing,
             iterations: try range(), threads: try threadCount())
         let model = try Model.read(.file(file))
-        if contrib, !model.hasContributions {
-            throw UsageError("--contrib", "this model has no contributions", hint: "'whence model inspect' says what a model can do")
+        if contrib, let lack = model.contributionsLack {
+            throw UsageError(
+                "--contrib", "this model has no contributions: \(lack)", hint: "'whence model inspect' says what a model can do")
         }
         if leaf, model.treeCount == 0 || model.format == .onnx { throw UsageError("--leaf", "this model has no leaves that can be told") }
         if byPosition, inputFormat == .ndjson {
