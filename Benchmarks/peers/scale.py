@@ -46,7 +46,7 @@ def in_turns(*histories):
 
 work = tempfile.mkdtemp(prefix="whence-scale-")
 try:
-    names = ["latest_us", "asof_us", "join_100k_ms", "join_100k_again_ms"]
+    names = ["latest_us", "asof_us", "join_100k_ms", "join_100k_again_ms", "join_100k_of_20k_entities_ms", "join_100k_of_20k_entities_again_ms"]
     small = History(work, SIZES[0], 50)
     for entities in SIZES[1:]:
         large = History(work, entities, 50)

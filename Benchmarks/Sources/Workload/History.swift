@@ -68,13 +68,15 @@ public struct History: Sendable {
     }
 
     /// `rows` rows of a spine, from row `first` on: entities and instants at random, from before the first version to after the last.
-    public func spine(first: Int = 0, rows: Int, seed: UInt64 = 7) throws(WhenceError) -> ColumnBatch {
+    /// `among`: how many of the entities it has, spread over all of them; nil for all.
+    public func spine(first: Int = 0, rows: Int, seed: UInt64 = 7, among: Int? = nil) throws(WhenceError) -> ColumnBatch {
+        let among = min(among ?? entities, entities)
         let users = ColumnBuilder(.int64)
         let times = ColumnBuilder(.timestamp)
         for row in first..<(first + rows) {
             let a = History.mix(seed << 40 | UInt64(row) << 1)
             let b = History.mix(seed << 40 | UInt64(row) << 1 | 1)
-            users.append(fixed: Int64(a % UInt64(entities)))
+            users.append(fixed: Int64(a % UInt64(among)) * Int64(entities / among))
             times.append(
                 fixed: History.start + Int64(b % UInt64((versions + 1))) * History.step + Int64(b >> 32 & 0xFFFF_FFFF) % History.step)
         }
