@@ -14,7 +14,7 @@ final class RawClient {
     private var nextID: UInt32 = 1
     /// Frames that came while another request's were waited for.
     private var kept: [Frame] = []
-    static let patience = 10
+    static let patience = 60
 
     /// Connects, and says hello unless told not to.
     init(port: Int, opens: Bool = true, receiveBytes: Int32? = nil) throws {

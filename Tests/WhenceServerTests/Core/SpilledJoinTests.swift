@@ -40,7 +40,7 @@ import WhenceProtocol
 
     /// Waits until joins have so much of the disk as `isRight` says.
     private static func waits(_ server: TestServer, _ isRight: (Int) -> Bool) async throws -> Bool {
-        for _ in 0..<1_000 {
+        for _ in 0..<6_000 {
             if isRight(server.server.core.admission.spillBytes) { return true }
             try await Task.sleep(for: .milliseconds(10))
         }
