@@ -106,17 +106,13 @@ struct ModelScore: ParsableCommand {
     private func source(_ model: Model, _ choices: Score.Choices, _ format: ScoreFormat) throws(WhenceError) -> any ScoreSource {
         let type = Score.columnType(model, choices)
         let truths = [model.text(of: false), model.text(of: true)]
-        let used = Set(choices.byPosition ? [] : model.features.filter(\.isUsed).map(\.name))
         switch format {
         case .csv:
             return TextScoreSource(
                 try CSVReader(try ByteSource(path: input), options: CSVReader.Options(nullTexts: Set(null), absentText: nil)), keep: keep,
                 truths: truths, type: type)
         case .ndjson: return TextScoreSource(NDJSONReader(try ByteSource(path: input)), keep: keep, truths: truths, type: type)
-        case .arrow:
-            return try ArrowScoreSource(input) { place, name in
-                keep.contains(name) || choices.byPosition && place < model.featureCount || used.contains(name)
-            }
+        case .arrow: return try ArrowScoreSource(input) { keep.contains($1) || type($0, $1) != nil }
         }
     }
 
